@@ -1,0 +1,74 @@
+# `make help` lists what there is. Python packages live in .venv, servers and their data in .quittance (QUITTANCE_HOME).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The first that runs and is new enough; PYTHON=... chooses another.
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# compat: one path entry instead of a list of today's packages, so that a new package is found without reinstalling.
+EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+# make run ORDERS=1000000 ACCOUNTS=20000 SPEED=60 TRADE=no ONCE=1 PORT=8080
+is_no = $(filter 0 no false off,$(1))
+RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SPEED),--speed $(SPEED)) \
+	$(if $(TRADE),$(if $(call is_no,$(TRADE)),--no-trade,--trade)) \
+	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
+
+.PHONY: help up down status run test bench lint lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/run.stamp ## start Kafka and PostgreSQL (nothing happens when they run)
+	@$(BIN)/python -m deploy.local up
+
+down: .venv/run.stamp ## stop them; the data stays
+	@$(BIN)/python -m deploy.local down
+
+status: .venv/run.stamp ## what runs, where; fails when something is down
+	@$(BIN)/python -m deploy.local status
+
+run: .venv/run.stamp ## everything, with a simulated trade: ORDERS= ACCOUNTS= SPEED= TRADE=no ONCE=1 PORT=
+	@$(BIN)/quittance run $(strip $(RUN_OPTIONS))
+
+test: .venv/dev.stamp ## all tests; ARGS= goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/run.stamp ## measure; ARGS= goes to quittance bench
+	@$(BIN)/quittance bench $(ARGS)
+
+lint: .venv/dev.stamp ## ruff, mypy, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: .venv/dev.stamp ## recompile the lock files after editing requirements*.in; UPGRADE=1 takes newer releases
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
+
+clean: ## forget .venv and caches; servers and data stay (make down, then remove .quittance)
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis mutants
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing; install it, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "$(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+# A stamp is newer than its lock file when what it stands for is installed.
+.venv/run.stamp: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "Installing the locked packages ..."
+	@$(INSTALL) --require-hashes --requirement requirements.txt
+	@$(INSTALL) $(EDITABLE)
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	@echo "Installing the locked packages for tests and checks ..."
+	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
+	@touch $@

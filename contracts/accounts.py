@@ -1,0 +1,223 @@
+"""Messages of the credit master: who the account is, what it may owe, and whether it may trade (A2, A3)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.message import Command, Fact
+from contracts.words import Amount, Count, Currency, Day, Reference, Text, Word
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The agreed trading terms of one account; a change replaces them whole."""
+
+    payment_days: Count = 30
+    cash_on_delivery: bool = False
+    po_required: bool = False
+    standard_order_minor: Amount | None = None
+    risk_class: Word = "standard"
+    portfolio: Reference = "main"
+    dunning_policy: Word = "standard"
+    controller: Reference | None = None
+    sales_manager: Reference | None = None
+    region: Word = "GB"
+
+
+class OpenAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Open an account, or bring an open one to this state (a file import repeats it daily).
+
+    `parent` puts it into a credit group. `status` left out: open when it is new, as it stands when it is not, so that a
+    file without statuses takes nobody off stop.
+    """
+
+    account: Reference
+    name: Text
+    currency: Currency
+    limit_minor: Amount
+    parent: Reference | None = None
+    limit_expires_on: Day | None = None
+    terms: Terms = Terms()
+    status: Word | None = None
+    insured_minor: Amount = 0
+    insured_until: Day | None = None
+    reason: Text = ""
+    effective_from: Day | None = None
+
+
+class ChangeTerms(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """New terms, whole; on a later day when `effective_from` says so."""
+
+    account: Reference
+    terms: Terms
+    reason: Text
+    effective_from: Day | None = None
+
+
+class ChangeLimit(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A new credit limit, or a new day on which it expires; raising it needs authority (A6)."""
+
+    account: Reference
+    limit_minor: Amount
+    reason: Text
+    limit_expires_on: Day | None = None
+    effective_from: Day | None = None
+
+
+class PutOnStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Hold every unreleased order of this account, whatever its limit; each reason is kept (A3)."""
+
+    account: Reference
+    reason: Text
+
+
+class TakeOffStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """All reasons for the stop are cleared: decide its orders again."""
+
+    account: Reference
+    reason: Text
+
+
+class TerminateAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """End the account for good; a group's root goes last."""
+
+    account: Reference
+    reason: Text
+
+
+class AccountOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """`home` is the root the account was opened under: the partition key of all that concerns it, for ever."""
+
+    account: Reference
+    home: Reference
+    name: Text
+    currency: Currency
+    limit_minor: Amount
+    parent: Reference | None = None
+    limit_expires_on: Day | None = None
+    terms: Terms = Terms()
+    status: Word = "open"
+    insured_minor: Amount = 0
+    insured_until: Day | None = None
+    reason: Text = ""
+    effective_from: Day | None = None
+
+
+class TermsChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The terms from this day on, whole. `by` asked for it."""
+
+    account: Reference
+    terms: Terms
+    reason: Text
+    effective_from: Day
+    by: Reference | None = None
+
+
+class LimitChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The credit limit from this day on, and what it was. `by` asked for it."""
+
+    account: Reference
+    limit_minor: Amount
+    was_minor: Amount
+    reason: Text
+    effective_from: Day
+    limit_expires_on: Day | None = None
+    by: Reference | None = None
+
+
+class CoverChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Credit insurance: how much of the debt is covered, until when (O2.15, F1)."""
+
+    account: Reference
+    insured_minor: Amount
+    insured_until: Day | None = None
+    reason: Text = ""
+
+
+class ChangeScheduled(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A change of terms or limit that takes effect on a later day; the change itself is a fact of that day.
+
+    It replaces what was scheduled for the same day before. `limit_expires_on` belongs to `limit_minor`.
+    """
+
+    account: Reference
+    effective_from: Day
+    reason: Text
+    limit_minor: Amount | None = None
+    limit_expires_on: Day | None = None
+    terms: Terms | None = None
+    by: Reference | None = None
+
+
+class AccountRenamed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The account trades under another name."""
+
+    account: Reference
+    name: Text
+    reason: Text
+
+
+class StatusChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Between prospect, open and dormant; stops and terminations have facts of their own (A3)."""
+
+    account: Reference
+    status: Word
+    was: Word
+    reason: Text
+
+
+class PlacedOnStop(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """No order of this account is released until it is taken off stop."""
+
+    account: Reference
+    reason: Text
+
+
+class TakenOffStop(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Its orders may be released again."""
+
+    account: Reference
+    reason: Text
+
+
+class AccountTerminated(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Nothing may be changed or ordered on it any more."""
+
+    account: Reference
+    reason: Text
+
+
+class ReviewDue(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A review must be done by `due_on`; an overdue review of kind `limit` fails O2.9."""
+
+    account: Reference
+    kind: Word
+    due_on: Day
+
+
+class ReviewDone(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A review was done, and when the next one is due."""
+
+    account: Reference
+    kind: Word
+    next_due_on: Day
+
+
+class CommandRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A command that cannot be done: what, why and how to mend it."""
+
+    account: Reference
+    reason: Word
+    detail: Text
+
+
+class CommandUnneeded(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The account already is as the command wishes; nothing changed."""
+
+    account: Reference
+
+
+class DueChangesReached(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A timer of the service itself: scheduled changes of one account whose day has come."""
+
+    account: Reference
+    day: Day

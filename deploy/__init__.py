@@ -1,0 +1,1 @@
+"""How Quittance is put on machines. Nothing in here knows the business."""

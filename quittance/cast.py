@@ -1,0 +1,59 @@
+"""Who plays: the services there are, where each is declared, and which of them hears which."""
+
+from __future__ import annotations
+
+import importlib
+
+from quittance.installation import Unusable
+from quittance.processes import Program
+from quittance.readers import Link
+from shared.service import Service
+from shared.settings import Settings
+
+DECLARED = {
+    "accounts": "services.accounts.app",
+    "orders": "services.orders.app",
+    "gateway": "services.gateway.app",
+    "payments": "quittance.standin",
+}
+"""Service → the module that declares it as `SERVICE`. The stand-in plays payments until that service is there."""
+PROGRAMS = {
+    "accounts": "services.accounts",
+    "orders": "services.orders",
+    "gateway": "services.gateway",
+    "payments": "quittance.standin",
+}
+"""Service → what runs it (`python -m`)."""
+PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3}
+"""Ports behind the gateway's own."""
+
+WORKING = ("gateway", "accounts", "orders")
+TRADING = (*WORKING, "payments")
+
+LINKS = (
+    Link("gateway", "accounts.commands", "accounts"),
+    Link("accounts", "accounts", "orders"),
+    Link("gateway", "orders.commands", "orders"),
+    Link("payments", "payments", "orders"),
+)
+"""The way of a message from outside, in the order in which it passes; at its end the order desk has decided."""
+BACK_LINKS = (Link("accounts", "accounts", "gateway"), Link("orders", "orders", "gateway"))
+"""What the gateway hears of it."""
+
+
+def links_of(services: tuple[str, ...], links: tuple[Link, ...] = LINKS) -> list[Link]:
+    return [link for link in links if link.speaker in services and link.listener in services]
+
+
+def service_of(name: str) -> Service:
+    """A service as a value. Raises `Unusable` for a name that there is not."""
+    if name not in DECLARED:
+        raise Unusable(f"there is no service {name!r}; the services are {', '.join(DECLARED)}")
+    declared: Service = importlib.import_module(DECLARED[name]).SERVICE
+    return declared
+
+
+def program_of(settings: Settings, name: str) -> Program:
+    if name not in PROGRAMS:
+        raise Unusable(f"there is no service {name!r}; the services are {', '.join(PROGRAMS)}")
+    return Program(name, PROGRAMS[name], settings.port + PORT_STEP[name])

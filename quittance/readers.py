@@ -1,0 +1,108 @@
+"""How far readers are: whether a service has heard all that another one said, by what both have committed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+
+from quittance.installation import Unusable
+from shared import mailbox
+from shared.journal import OWN
+from shared.settings import Settings
+
+POLL_S = 0.01
+POLL_S_MAX = 0.1
+STUCK_S = 120.0
+"""Nothing moved for so long: say so instead of waiting for ever."""
+
+
+class Link(NamedTuple):
+    """`listener` hears what `speaker` says on `topic`."""
+
+    speaker: str
+    topic: str
+    listener: str
+
+
+class Desks:
+    """A connection to each service's database: for looking, and for mail."""
+
+    def __init__(self, settings: Settings, connections: Mapping[str, asyncpg.Connection]) -> None:
+        self._settings = settings
+        self._connections = connections
+
+    async def said(self, speaker: str, topic: str) -> dict[int, int]:
+        """Partition → last sequence that this speaker committed for the topic."""
+        rows = await self._connections[speaker].fetch(
+            "select p, coalesce((select max(sequence) from journal where partition = p "
+            "and lane = case when $2 = '' then '' else $2 || '/' || p end), 0) as last from generate_series(0, $1 - 1) as p",
+            self._settings.partitions,
+            OWN if topic == speaker else topic,
+        )
+        return {row["p"]: row["last"] for row in rows}
+
+    async def heard(self, listener: str, topic: str, speaker: str) -> dict[int, int]:
+        """Partition → last sequence of this speaker that the listener has decided and committed."""
+        rows = await self._connections[listener].fetch("select partition, seen from reading where topic = $1", topic)
+        seen = {row["partition"]: msgspec.json.decode(row["seen"], type=dict[str, int]) for row in rows}
+        return {p: seen.get(p, {}).get(f"/{speaker}/{p}", 0) for p in range(self._settings.partitions)}
+
+    async def mail(self, service: str) -> int:
+        """Messages that wait in a service's mailbox."""
+        return int(await self._connections[service].fetchval("select count(*) from mailbox"))
+
+    async def behind(self, link: Link) -> int:
+        """Messages of the speaker that the listener has not decided yet."""
+        said = await self.said(link.speaker, link.topic)
+        heard = await self.heard(link.listener, link.topic, link.speaker)
+        return sum(max(last - heard[p], 0) for p, last in said.items())
+
+    async def post(self, service: str, mail: list[tuple[int, bytes]]) -> None:
+        """Put messages into a service's mailbox, all or none."""
+        connection = self._connections[service]
+        async with connection.transaction():
+            await mailbox.post(connection, mail)
+
+    async def close(self) -> None:
+        for connection in self._connections.values():
+            connection.terminate()
+
+
+async def desks(settings: Settings, services: Iterable[str]) -> Desks:
+    return Desks(settings, {name: await connected(settings, name) for name in services})
+
+
+async def connected(settings: Settings, service: str) -> asyncpg.Connection:
+    """A connection to a service's database. Raises `Unusable` when there is none."""
+    try:
+        return await asyncpg.connect(settings.database(service), timeout=10)
+    except asyncpg.InvalidCatalogNameError as error:
+        name = settings.database_name(service)
+        raise Unusable(f"there is no database {name}: {service} has never run here; start it with `quittance run`") from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Unusable(f"PostgreSQL does not answer ({error}); start it with `quittance up`") from error
+
+
+async def caught_up(desks: Desks, mailboxes: Iterable[str], links: Iterable[Link]) -> None:
+    """Return when every mailbox is empty and every link is heard, in this order, so that nothing is under way behind us."""
+    for service in mailboxes:
+        await _until_zero(lambda: desks.mail(service), f"{service} does not empty its mailbox")  # noqa: B023 - awaited here
+    for link in links:
+        told = f"{link.listener} does not hear {link.speaker} on {link.topic}"
+        await _until_zero(lambda: desks.behind(link), told)  # noqa: B023
+
+
+async def _until_zero(count: object, told: str) -> None:
+    pause_s, least, since = POLL_S, None, time.monotonic()
+    while waiting := await count():  # type: ignore[operator]
+        if least is None or waiting < least:
+            least, since = waiting, time.monotonic()
+        if time.monotonic() - since > STUCK_S:
+            raise Unusable(f"{told} ({waiting} waiting for {STUCK_S:.0f} s); see its log and `quittance parked list`")
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, POLL_S_MAX)

@@ -1,0 +1,247 @@
+"""Sends an order file through the gateway as time goes by, and plays the rest of the trade for what is released.
+
+Time is the messages' own. It advances in stretches within which nothing answers a release, so that all of a stretch can be
+sent at once; before the next one begins, all of it is decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Awaitable, Iterable, Iterator
+
+import msgspec
+
+from contracts.accounts import AccountOpened, Terms, TermsChanged
+from contracts.envelope import Envelope, derived_id
+from contracts.orders import (
+    AnswerRecall,
+    OrderCancelled,
+    OrderRecalled,
+    OrderReleased,
+    RecordDelivery,
+    RecordDespatch,
+    ReservationLapsed,
+)
+from contracts.payments import ItemPosted, ItemSettled
+from quittance import trade
+from quittance.board import Board
+from quittance.cast import TRADING, links_of
+from quittance.facts import Reader
+from quittance.intake import Flow, Gateway
+from quittance.orderfile import EPOCH, Piece
+from quittance.readers import Desks, caught_up
+from quittance.stretches import Stretches
+from quittance.trade import Act, Diary, Released
+from shared import mailbox
+from shared.settings import Settings
+
+ANSWERED_AFTER = dt.timedelta(minutes=30)
+"""How long the warehouse takes to answer a recall."""
+
+
+WAREHOUSE = (RecordDespatch, RecordDelivery, AnswerRecall)
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """What the trade must know of an account: where its messages go, in what it trades, and when it must pay."""
+
+    home: str
+    currency: str
+    terms: Terms
+
+
+class Trade:
+    """Hears what is said and knows what follows from it. `orders`: those of this run, nothing is played for others."""
+
+    def __init__(self, seed: int, orders: Iterable[str], diary: Diary) -> None:
+        self._seed, self._orders, self.diary = seed, frozenset(orders), diary
+        self.customers: dict[str, Customer] = {}
+        self._early: dict[str, list[tuple[OrderReleased, dt.datetime]]] = {}
+
+    def take(self, said: Envelope) -> None:
+        if key := trade.done_by(said.data):
+            self.diary.done(key)
+        match said.data:
+            case AccountOpened() as fact:
+                self.customers[fact.account] = Customer(fact.home, fact.currency, fact.terms)
+                for release, at in self._early.pop(fact.account, ()):
+                    self._release(release, at)
+            case TermsChanged() as fact if fact.account in self.customers:
+                known = self.customers[fact.account]
+                self.customers[fact.account] = msgspec.structs.replace(known, terms=fact.terms)
+            case OrderReleased() as fact if fact.order in self._orders:
+                self._release(fact, said.time)
+            case OrderRecalled() as fact if fact.order in self._orders:
+                self._recalled(fact, said.time)
+            case ReservationLapsed() | OrderCancelled() as fact if fact.order in self._orders:
+                self.diary.take_back_order(fact.order)
+
+    def due(self, before: dt.datetime) -> list[Act]:
+        """What is to happen before this moment; nothing about accounts that were never opened."""
+        return [act for act in self.diary.due(before) if act.account in self.customers]
+
+    def _release(self, fact: OrderReleased, at: dt.datetime) -> None:
+        """What was said on two topics is read in any order: a release may come before the account it is for."""
+        customer = self.customers.get(fact.account)
+        if customer is None:
+            self._early.setdefault(fact.account, []).append((fact, at))
+            return
+        days = 0 if customer.terms.cash_on_delivery else customer.terms.payment_days
+        name, amount = fact.instruction, fact.reserved_minor
+        release = Released(fact.order, fact.account, name, amount, customer.currency, days, at)
+        self.diary.add(trade.answers(self._seed, release))
+
+    def _recalled(self, fact: OrderRecalled, at: dt.datetime) -> None:
+        self.diary.take_back(fact.instruction)
+        answer = AnswerRecall(order=fact.order, account=fact.account, stopped=True)
+        self.diary.add([Act(at + ANSWERED_AFTER, f"recall/{fact.instruction}", fact.account, answer)])
+
+
+class Stage:
+    """Everything a replay speaks with, and what it shows."""
+
+    def __init__(
+        self, settings: Settings, gateway: Gateway, warehouse: Gateway, desks: Desks, reader: Reader, board: Board
+    ) -> None:
+        self.settings, self.gateway, self.warehouse = settings, gateway, warehouse
+        self.desks, self.reader, self.board = desks, reader, board
+        self.trade: Trade | None = None
+        self.flows: dict[str, Flow] = {}
+        self.now: dt.datetime | None = None
+
+    async def listen(self, wait_ms: int = 0) -> int:
+        """Take in what was said meanwhile; returns how many messages."""
+        said = await self.reader.next(wait_ms)
+        for each in said:
+            envelope = each.envelope
+            self.board.take(envelope)
+            if self.trade is not None:
+                self.trade.take(envelope)
+        return len(said)
+
+    async def listen_to_the_end(self) -> None:
+        """Take in everything that stands on the topics now."""
+        ends = await self.reader.ends()
+        while not await self.reader.passed(ends):
+            await self.listen(wait_ms=20)
+
+    async def settle(self) -> None:
+        """Return when all that was sent is decided, and heard here."""
+        services = TRADING if self.trade is not None else tuple(name for name in TRADING if name != "payments")
+        waiting = asyncio.create_task(caught_up(self.desks, _mailboxes(services), links_of(services)))
+        try:
+            while not waiting.done():
+                await self.listen(wait_ms=5)
+        finally:
+            waiting.cancel()
+        await waiting
+        await self.listen_to_the_end()
+
+
+def _mailboxes(services: tuple[str, ...]) -> list[str]:
+    return [name for name in services if name in ("gateway", "payments")]
+
+
+# --- the whole file at once -----------------------------------------------------------------------------------------
+
+
+async def send_whole(stage: Stage, sending: Awaitable[Flow]) -> None:
+    """One flow for the whole file; what is decided is shown meanwhile."""
+    task = asyncio.ensure_future(_whole(stage, sending))
+    try:
+        while not task.done():
+            await stage.listen(wait_ms=50)
+    finally:
+        task.cancel()
+    await task
+    await stage.settle()
+
+
+async def _whole(stage: Stage, sending: Awaitable[Flow]) -> None:
+    flow = await sending
+    stage.flows[flow["flow"]] = flow
+    repeated = flow.get("repeated", False)
+    done = await stage.gateway.finished(flow["flow"], lambda now: stage.flows.__setitem__(flow["flow"], now))
+    stage.flows[flow["flow"]] = done | {"repeated": repeated}
+
+
+# --- as time goes by ------------------------------------------------------------------------------------------------
+
+
+class Pace:
+    """`speed` seconds of the messages' time pass in one second; 0: as fast as it goes."""
+
+    def __init__(self, speed: float, start: dt.datetime) -> None:
+        self._speed, self._start, self._began = speed, start, time.monotonic()
+
+    async def reach(self, at: dt.datetime) -> None:
+        if self._speed:
+            ahead_s = (at - self._start).total_seconds() / self._speed - (time.monotonic() - self._began)
+            await asyncio.sleep(max(ahead_s, 0))
+
+
+async def play(stage: Stage, kind: str, pieces: Iterator[Piece], cuts: Stretches, speed: float, closing: dt.datetime) -> None:
+    """Send every piece, and between them whatever falls due, until the pieces and the day (`closing`) are over."""
+    piece = next(pieces, None)
+    start = _next_start(stage, piece, cuts)
+    pace = Pace(speed, start or EPOCH)
+    while start is not None and (piece is not None or start < closing):
+        end = cuts.end(start)
+        await pace.reach(start)
+        stage.now = start
+        due = piece if piece is not None and piece.start < end else None
+        await _send(stage, kind, due, end if piece is not None else min(end, closing))
+        piece = next(pieces, None) if due is not None else piece
+        start = _next_start(stage, piece, cuts)
+
+
+def _next_start(stage: Stage, piece: Piece | None, cuts: Stretches) -> dt.datetime | None:
+    """The stretch of the next thing to happen."""
+    due = stage.trade.diary.next_due() if stage.trade is not None else None
+    moments = [moment for moment in (due, piece.start if piece is not None else None) if moment is not None]
+    return cuts.start(min(moments)) if moments else None
+
+
+async def _send(stage: Stage, kind: str, piece: Piece | None, end: dt.datetime) -> None:
+    acts = stage.trade.due(end) if stage.trade is not None else []
+    told = [act for act in acts if isinstance(act.message, ItemPosted | ItemSettled)]
+    events = [act for act in acts if not isinstance(act.message, ItemPosted | ItemSettled)]
+    work: list[Awaitable[None]] = []
+    if told:
+        work.append(_tell_payments(stage, told))
+    for gateway, some in _senders(stage, events):
+        work.append(gateway.send_events(some))
+    if piece is not None:
+        work.append(_send_piece(stage, kind, piece))
+    await asyncio.gather(*work)
+    await stage.settle()
+
+
+def _senders(stage: Stage, acts: list[Act]) -> Iterator[tuple[Gateway, list[Act]]]:
+    """What the warehouse says goes in with its own credential, all else with the desk's."""
+    ours = [act for act in acts if isinstance(act.message, WAREHOUSE)]
+    others = [act for act in acts if not isinstance(act.message, WAREHOUSE)]
+    for gateway, some in ((stage.warehouse, ours), (stage.gateway, others)):
+        if some:
+            yield gateway, some
+
+
+async def _send_piece(stage: Stage, kind: str, piece: Piece) -> None:
+    flow = await stage.gateway.send_file(kind, piece.name, piece.content)
+    done = await stage.gateway.finished(flow["flow"])
+    stage.flows[flow["flow"]] = done | {"repeated": flow.get("repeated", False)}
+
+
+async def _tell_payments(stage: Stage, acts: list[Act]) -> None:
+    """Mail to the stand-in for payments, in order of time; what came before is not entered twice."""
+    customers = stage.trade.customers if stage.trade is not None else {}
+    partitions = stage.settings.partitions
+    mail = [mailbox.mail_of(partitions, customers[act.account].home, act.message, _sender(act)) for act in acts]
+    await stage.desks.post("payments", mail)
+
+
+def _sender(act: Act) -> mailbox.Sender:
+    name = derived_id("simulator", act.key)
+    return mailbox.Sender(id=name, flow=name, at=act.due, actor="simulator", role="simulator", team="simulator")

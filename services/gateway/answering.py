@@ -1,0 +1,137 @@
+"""What the routes share: who asks, how a body is read within its limit, and how an accepted request is answered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from contracts.forms import Fault, Faulty
+from services.gateway import credentials, flows, withheld
+from services.gateway.backlog import RETRY_AFTER_S, Backlog
+from services.gateway.bodies import Malformed
+from services.gateway.credentials import Credential
+from services.gateway.intake import Admitted
+from services.gateway.problems import Problem, unauthenticated
+from services.gateway.reading import EVENT_BEGINNING, Reader
+from services.gateway.waiting import Waiters, wanted_s
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+BODY_BYTES_MAX = 1024 * 1024
+"""Largest JSON or NDJSON body: larger things are files."""
+DISCARDED_BYTES_MAX = 64 * 1024 * 1024
+"""How much of a body that is too large is still read and thrown away, so that its sender hears the answer."""
+
+
+class Desk:
+    """What a route needs: the installation, the database, and the parts that run beside the requests."""
+
+    def __init__(self, settings: Settings, pool: asyncpg.Pool, waiters: Waiters, reader: Reader, backlog: Backlog) -> None:
+        self.settings, self.pool = settings, pool
+        self.waiters, self.reader, self.backlog = waiters, reader, backlog
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def received(self) -> dt.datetime:
+        """The time of what says none: now, or on event time the beginning, which moves no clock."""
+        return self.now() if self.settings.clock == "wall" else EVENT_BEGINNING
+
+
+def desk_of(request: Request) -> Desk:
+    """Raises `Problem` 503 while the gateway starts."""
+    desk = getattr(request.app.state, "desk", None)
+    if not isinstance(desk, Desk):
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the gateway is starting", headers={"Retry-After": "1"})
+    return desk
+
+
+async def who_asks(request: Request, desk: Desk) -> Credential:
+    """Raises `Problem` 401."""
+    token = credentials.token_in(request.headers.get("authorization"))
+    async with desk.pool.acquire() as connection:
+        who = await credentials.find(connection, token) if token else None
+    if who is None:
+        log.info("refused", reason="no valid credential", path=request.url.path)
+        raise unauthenticated()
+    return who
+
+
+async def check_room(desk: Desk) -> None:
+    """Raises `Problem` 429 when too much waits to be sent on."""
+    if await desk.backlog.is_full():
+        detail = f"too much waits to be sent on; try again in {RETRY_AFTER_S} s"
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def check_media(request: Request, *allowed: str) -> str:
+    """The media type without parameters. Raises `Problem` 415."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in allowed:
+        detail = f"{media or 'no Content-Type'!r} is not taken here; send one of: {', '.join(allowed)}"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, [Fault("Content-Type", detail, f"send {allowed[0]}")])
+    return media
+
+
+async def body_of(request: Request) -> bytes:
+    """The body, whole. Raises `Problem` 413 beyond BODY_BYTES_MAX."""
+    body = bytearray()
+    size = 0
+    async for piece in stream_of(request):
+        size += len(piece)
+        if size <= BODY_BYTES_MAX:
+            body += piece
+        elif size > DISCARDED_BYTES_MAX:
+            break
+    if size > BODY_BYTES_MAX:
+        detail = f"the body is larger than {BODY_BYTES_MAX} bytes (1 MiB)"
+        mend = "send fewer events at once, or a file to /v1/files/{kind}"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, [Fault("body", detail, mend)], limit_bytes=BODY_BYTES_MAX)
+    return bytes(body)
+
+
+async def stream_of(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended before it was complete") from error
+
+
+def malformed(error: Malformed) -> Problem:
+    detail = f"the body is no JSON: {error}"
+    fault = Fault(f"line {error.line}, column {error.column}", error.problem, error.mend)
+    return Problem(HTTPStatus.BAD_REQUEST, detail, [fault], line=error.line, column=error.column)
+
+
+async def withhold(desk: Desk, who: Credential, kind: str, reference: str, raw: bytes, error: Faulty) -> Problem:
+    """422; what says who it is was kept, to be repaired and sent again."""
+    more: dict[str, Any] = {}
+    if reference:
+        more["quarantined"] = await withheld.keep_body(desk.pool, who.team, kind, reference, raw, error.faults)
+    count = len(error.faults)
+    detail = f"{count} thing{'s' * (count > 1)} must be mended before this can go on"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, error.faults, **more)
+
+
+async def accepted(request: Request, desk: Desk, who: Credential, admitted: Admitted) -> Response:
+    """202 with the flow; 200 with the outcome when it is there, or comes while the caller waits."""
+    wait_s = wanted_s(request.headers.get("prefer"))
+    known = (
+        await desk.waiters.answered(admitted.flow, wait_s)
+        if wait_s
+        else admitted.again and await flows.answered(desk.pool, admitted.flow)
+    )
+    headers = {"Location": f"/v1/flows/{admitted.flow}"} | ({"Preference-Applied": f"wait={wait_s}"} if wait_s else {})
+    if known and (shown := await flows.show(desk.pool, admitted.flow, who.team)):
+        return JSONResponse(shown | {"repeated": admitted.again}, 200, headers)
+    body = {"flow": admitted.flow, "state": "accepted", "repeated": admitted.again, "links": flows.links(admitted.flow)}
+    return JSONResponse(body, 202, headers)

@@ -1,0 +1,320 @@
+"""Rows to documents, documents to commands: an order, a return, an account. Pure.
+
+A document is sent on whole or not at all: one bad row holds back every row of it, each with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from contracts.accounts import OpenAccount, Terms
+from contracts.forms import Fault, Faulty
+from contracts.message import Command
+from contracts.orders import LINES_MAX, Line, Placed, PlaceOrder, RecordReturn
+from contracts.words import Reference
+from services.gateway import fields
+from services.gateway.fields import Misread, Reader, Style
+from services.gateway.framing import Row
+from services.gateway.mapping import MappingRule
+from shared import money
+
+Values = dict[str, Any]
+AMOUNT_FIELDS = frozenset({"total", "prepaid", "limit", "standard_order", "insured"})
+"""Fields that a message carries in minor units, under the name with `_minor`."""
+
+
+class Document(NamedTuple):
+    """Rows that belong together. `oversized`: it has more rows than one order may have; more of it may follow."""
+
+    reference: str
+    rows: tuple[Row, ...]
+    oversized: bool = False
+
+
+class Held(NamedTuple):
+    """A row that goes to quarantine, with every reason."""
+
+    row: Row
+    faults: tuple[Fault, ...]
+
+
+class Columns:
+    """Where the fields of this file stand, and how its cells are read."""
+
+    def __init__(self, rule: MappingRule, positions: Mapping[str, int]) -> None:
+        self.rule = rule
+        self.positions = positions
+        self.style = Style(rule.file.times, rule.file.days, rule.zone)
+        self._key = positions["account" if rule.file.documents.becomes == "accounts.open_account" else "reference"]
+
+    def reference(self, row: Row) -> str | None:
+        """The document this row belongs to; of an unreadable row its first cells may still say it."""
+        if row.cells:
+            return row.cells[self._key].strip() if len(row.cells) > self._key else None
+        cells = row.raw[:1000].decode("latin-1").split(self.rule.file.delimiter)
+        return cells[self._key].strip() if len(cells) > self._key and '"' not in cells[self._key] else None
+
+    def values(self, row: Row, wanted: Mapping[str, Reader], faults: list[Fault]) -> Values:
+        """The given fields of a row; every cell that cannot be read adds a fault."""
+        values: Values = {}
+        for name, position in self.positions.items():
+            reader = wanted.get(name)
+            text = row.cells[position].strip() if reader else ""
+            if reader and text:
+                self._read(name, reader, text, values, faults)
+        return values
+
+    def _read(self, name: str, reader: Reader, text: str, values: Values, faults: list[Fault]) -> None:
+        try:
+            values[name] = reader(text, self.style)
+        except Misread as error:
+            faults.append(Fault(self.rule.file.columns[name], error.problem, error.mend))
+
+
+# --- rows to documents ----------------------------------------------------------------------------------------------
+
+
+class Grouper:
+    """Feed it rows in order, take documents. `oversized`: the reference whose first rows already were too many."""
+
+    def __init__(self, columns: Columns, oversized: str | None = None) -> None:
+        self._columns = columns
+        self._each = columns.rule.file.documents.rows == "each"
+        self._open: list[Row] = []
+        self._reference = oversized or ""
+        self._oversized = oversized is not None
+
+    def feed(self, rows: Iterable[Row]) -> Iterator[Document]:
+        for row in rows:
+            reference = self._columns.reference(row)
+            # A row that does not even say where it belongs holds back the document it interrupts.
+            if self._each or (reference is not None and reference != self._reference):
+                yield from self.end()
+                self._reference, self._oversized = reference or "", False
+            self._open.append(row)
+            if len(self._open) > LINES_MAX:
+                self._oversized = True
+                yield from self.end()
+
+    def end(self) -> Iterator[Document]:
+        if self._open:
+            yield Document(self._reference, tuple(self._open), self._oversized)
+            self._open = []
+
+
+# --- documents to commands ------------------------------------------------------------------------------------------
+
+
+def read(document: Document, columns: Columns, feed: str) -> Command | list[Held]:
+    """The command this document wishes, or all its rows with their reasons. `feed` names the sender's numbering."""
+    if document.oversized:
+        problem = f"document {document.reference!r} has more than {LINES_MAX} rows"
+        return _all_held(document, Fault("row", problem, "split it into orders of their own"))
+    bad = {row.line: list(row.faults) for row in document.rows if row.faults}
+    command = _MAKE[columns.rule.becomes(document.reference)](document, columns, feed, bad) if not bad else None
+    return command if command is not None and not bad else _held(document, bad)
+
+
+def _all_held(document: Document, fault: Fault) -> list[Held]:
+    return [Held(row, (*row.faults, fault)) for row in document.rows]
+
+
+def _held(document: Document, bad: Mapping[int, list[Fault]]) -> list[Held]:
+    first = min(bad)
+    other = Fault("row", f"another line of this document is bad: line {first}", f"repair line {first}, then replay")
+    return [Held(row, tuple(bad.get(row.line, (other,)))) for row in document.rows]
+
+
+def hold(document: Document, fault: Fault) -> list[Held]:
+    """The whole document held back for a reason of its own, told on its first row."""
+    return _held(document, {document.rows[0].line: [fault]})
+
+
+Bad = dict[int, list[Fault]]
+
+
+def _order(document: Document, columns: Columns, feed: str, bad: Bad) -> Command | None:
+    head, lines = _head(document, columns, bad), _lines(document, columns, bad)
+    if bad:
+        return None
+    total = head.pop("total_minor", None)
+    summed = sum(line.amount_minor for line in lines)
+    _check_total(document, total, summed, head["currency"], bad)
+    placed = _built(document, Placed, {"total_minor": max(summed, 0), **head}, bad)
+    named = _built(document, _Named, {"order": f"{feed}/{document.reference}", "account": _account_of(document, columns)}, bad)
+    if bad or placed is None or named is None:
+        return None
+    whole = msgspec.structs.replace(placed, lines=tuple(lines))
+    return PlaceOrder(order=named.order, account=named.account, placed=whole)
+
+
+def _return(document: Document, columns: Columns, feed: str, bad: Bad) -> Command | None:
+    head, lines = _head(document, columns, bad), _lines(document, columns, bad)
+    if bad:
+        return None
+    returned = -sum(line.amount_minor for line in lines)
+    if returned < 0:
+        mend = "a return has negative quantities; an order must not have a return's reference"
+        _add(bad, document.rows[0], Fault("document", "the return's total is positive", mend))
+    values = {
+        "document": f"{feed}/{document.reference}",
+        "account": _account_of(document, columns),
+        "currency": head["currency"],
+        "total_minor": max(returned, 0),
+        "returned_at": head["received_at"],
+    }
+    made: RecordReturn | None = _built(document, RecordReturn, values, bad)
+    return msgspec.structs.replace(made, lines=tuple(lines)) if made is not None and not bad else None
+
+
+def _account(document: Document, columns: Columns, feed: str, bad: Bad) -> Command | None:
+    row = document.rows[0]
+    faults: list[Fault] = []
+    values = columns.values(row, fields.ACCOUNT_FIELDS, faults)
+    currency = values.setdefault("currency", columns.rule.file.currency) or ""
+    _require(columns, values, ("account", "name", "currency", "limit"), faults)
+    if not faults:
+        values = _in_minor(values, currency, columns, faults)
+    if values.get("parent", "") == values.get("account"):
+        faults.append(Fault("parent", "an account cannot be its own parent", "leave it empty for a root"))
+    if faults:
+        bad[row.line] = faults
+        return None
+    terms = {name: values.pop(name) for name in Terms.__struct_fields__ if name in values}
+    made: OpenAccount | None = _built(document, OpenAccount, {**values, "terms": terms}, bad)
+    return made
+
+
+_MAKE: Mapping[str, Callable[[Document, Columns, str, Bad], Command | None]] = {
+    "orders.place_order": _order,
+    "orders.record_return": _return,
+    "accounts.open_account": _account,
+}
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """The bounds of a document's identity, checked like any other field of the contract."""
+
+    order: Reference
+    account: Reference
+
+
+def _account_of(document: Document, columns: Columns) -> str:
+    return document.rows[0].cells[columns.positions["account"]].strip()
+
+
+def _head(document: Document, columns: Columns, bad: Bad) -> Values:
+    """What the document says once, taken from its first row; amounts in minor units."""
+    first = document.rows[0]
+    faults: list[Fault] = []
+    values = columns.values(first, fields.PLACED_FIELDS, faults)
+    currency = values.setdefault("currency", columns.rule.file.currency) or ""
+    _require(columns, values, ("received_at", "currency"), faults)
+    if not document.reference:
+        faults.append(_missing(columns, "reference"))
+    if not faults:
+        values = _in_minor(values, currency, columns, faults)
+    for fault in faults:
+        _add(bad, first, fault)
+    _check_same(document, columns, bad)
+    return values
+
+
+SAME = ("account", *(name for name in fields.PLACED_FIELDS if name != "received_at"))
+"""What every row of a document must agree on; the time is its first row's."""
+
+
+def _check_same(document: Document, columns: Columns, bad: Bad) -> None:
+    first = document.rows[0]
+    for name, position in columns.positions.items():
+        for row in document.rows if name in SAME else ():
+            if row.cells[position] != first.cells[position]:
+                told = f"{row.cells[position][:40]!r} differs from line {first.line} of the same document"
+                _add(bad, row, Fault(columns.rule.file.columns[name], told, "one document has one of these"))
+            elif name == "account" and not row.cells[position].strip():
+                _add(bad, row, _missing(columns, name))
+
+
+def _lines(document: Document, columns: Columns, bad: Bad) -> list[Line]:
+    currency = document.rows[0].cells[columns.positions["currency"]].strip() if "currency" in columns.positions else ""
+    currency = currency or columns.rule.file.currency or ""
+    return [line for row in document.rows if (line := _line(row, currency, columns, bad)) is not None]
+
+
+def _line(row: Row, currency: str, columns: Columns, bad: Bad) -> Line | None:
+    faults: list[Fault] = []
+    values = columns.values(row, fields.LINE_FIELDS, faults)
+    _require(columns, values, ("sku", "quantity", "unit_price"), faults)
+    if not faults:
+        try:
+            amount = money.extended(values["quantity"], values["unit_price"], currency)
+            return msgspec.convert({**values, "amount_minor": amount}, Line)
+        except (money.NotMoney, msgspec.ValidationError) as error:
+            faults.append(_told(error, columns))
+    for fault in faults:
+        _add(bad, row, fault)
+    return None
+
+
+def _check_total(document: Document, total: int | None, summed: int, currency: str, bad: Bad) -> None:
+    first = document.rows[0]
+    if summed < 0:
+        told = f"the document's total is negative: {money.as_text(summed, currency)} {currency}"
+        mend = "correct the quantities or prices; a return has its own kind of reference"
+        _add(bad, first, Fault("document", told, mend))
+    if total is not None and total != summed:
+        told = f"total {money.as_text(total, currency)} is not the sum of the lines, {money.as_text(summed, currency)}"
+        _add(bad, first, Fault("total", told, "correct the total or the lines"))
+
+
+def _in_minor(values: Values, currency: str, columns: Columns, faults: list[Fault]) -> Values:
+    converted: Values = {}
+    for name, value in values.items():
+        try:
+            is_amount = name in AMOUNT_FIELDS
+            converted[f"{name}_minor" if is_amount else name] = money.parse(value, currency) if is_amount else value
+        except money.NotMoney as error:
+            problem, _, mend = str(error).partition("; ")
+            faults.append(Fault(columns.rule.file.columns.get(name, name), problem, mend))
+    return converted
+
+
+def _built(document: Document, struct: type[Any], values: Values, bad: Bad) -> Any:
+    try:
+        return msgspec.convert(values, struct)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$.")
+        _add(bad, document.rows[0], Fault(path.rstrip("`") or "document", problem))
+        return None
+
+
+def _told(error: Exception, columns: Columns) -> Fault:
+    problem, _, path = str(error).partition(" - at `$.")
+    field = path.rstrip("`")
+    return Fault(columns.rule.file.columns.get(field, field or "unit_price"), problem)
+
+
+def _require(columns: Columns, values: Values, names: Iterable[str], faults: list[Fault]) -> None:
+    already = {fault.field for fault in faults}
+    for name in names:
+        if values.get(name) is None and columns.rule.file.columns.get(name, name) not in already:
+            faults.append(_missing(columns, name))
+
+
+def _missing(columns: Columns, name: str) -> Fault:
+    return Fault(columns.rule.file.columns.get(name, name), "is empty", "add it, then replay")
+
+
+def _add(bad: Bad, row: Row, fault: Fault) -> None:
+    bad.setdefault(row.line, []).append(fault)
+
+
+def faulty(held: Iterable[Held]) -> Faulty:
+    """The same reasons as an exception, for a caller that has one document only."""
+    return Faulty(*(fault for each in held for fault in each.faults))

@@ -1,0 +1,170 @@
+"""One decision: all checks over the inputs of one moment, what follows from it, and how it is told to people (O2, O3, O10).
+
+`decide` and `recompute` are the same code, so a decision that is recomputed from its log comes out to the byte.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from contracts.orders import Decision, Finding, Inputs
+from services.orders.checks import BEHIND_QUEUE, TESTS, Measure
+from services.orders.exposure import Ask, asked_by, asked_of, inputs_of
+from services.orders.rulebook import Rulebook, Rules, rules_for
+from services.orders.state import RANK_LAST, Order, State, queue_owner
+
+DECIDER = 1
+"""Version of the code that judges. It grows whenever the same inputs would give other bytes (tests/contracts/golden)."""
+
+
+def local_day(at: dt.datetime, zone: ZoneInfo) -> dt.date:
+    return at.astimezone(zone).date()
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A decision with the rules it was made by."""
+
+    decision: Decision
+    rules: Rules
+
+    @property
+    def held_by(self) -> tuple[str, ...]:
+        return tuple(finding.check for finding in self.decision.held_by)
+
+    @property
+    def rejecting(self) -> tuple[str, ...]:
+        """Failed checks whose policy says that the order is not even held."""
+        checks = self.rules.checks
+        return tuple(name for name in self.held_by if name != BEHIND_QUEUE and getattr(checks, name).mode == "reject")
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """Failed checks against which no person releases."""
+        checks = self.rules.checks
+        return tuple(name for name in self.held_by if name != BEHIND_QUEUE and not getattr(checks, name).override)
+
+
+def judge(state: State, order: str, ask: Ask, at: dt.datetime, by_person: bool = False) -> Judged:
+    """Judge this ask of the account in `state`, which must be known. A person's release passes the queue."""
+    standing = state.account
+    assert standing is not None, "only orders of known accounts are judged"
+    rules = rules_for(state.policies, at, standing, order)
+    on = local_day(at, rules.zone)
+    behind = not by_person and is_behind(state, rules)
+    return Judged(decided(inputs_of(state, standing, ask, rules, on, behind), rules), rules)
+
+
+def decided(inputs: Inputs, rules: Rules) -> Decision:
+    held: list[Finding] = []
+    warned: list[Finding] = []
+    exposure = rules.exposure
+    for name, test, rule, warns in rules.active:
+        passed, measured, threshold = test(inputs, rule, exposure)
+        if not passed:
+            (warned if warns else held).append(Finding(check=name, measured=measured, threshold=threshold))
+    if inputs.behind_queue:
+        held.append(Finding(check=BEHIND_QUEUE))
+    return Decision(policy=rules.policy, decider=DECIDER, inputs=inputs, held_by=tuple(held), warned_by=tuple(warned))
+
+
+def is_behind(state: State, rules: Rules) -> bool:
+    """Must this order wait for others of its group (O7)?
+
+    One that comes new waits while held orders are looked at again, while the desk has ranked orders that wait, and behind
+    everything where the policy lets none pass. One that waits already waits only for the order that blocks the queue.
+    """
+    owner = queue_owner(state)
+    if owner is None or not (owner.waiting or owner.recheck):
+        return False
+    order = state.order
+    if order is None or not order.waiting:
+        return owner.recheck > 0 or owner.ranked > 0 or not rules.queue.passing
+    blocker = owner.blocker
+    if blocker is None or blocker.order == order.order or not blocks(blocker.rank, rules):
+        return False
+    return (blocker.rank, blocker.turn) < (order.rank, order.turn)
+
+
+def blocks(rank: int, rules: Rules) -> bool:
+    """May no later order pass a waiting one of this rank?"""
+    return rank < RANK_LAST or not rules.queue.passing
+
+
+# --- explaining -----------------------------------------------------------------------------------------------------
+
+
+def recompute(state: State, fact: object, at: dt.datetime) -> Decision:
+    """The decision of an own fact (released, held, referred, rejected, split), judged again from the state folded so far.
+
+    `state` is the view (`rows` of the fact) before this fact, `at` the fact's time.
+    """
+    placed, order = getattr(fact, "placed", None), state.order
+    by_person = getattr(fact, "by", "policy") != "policy"
+    if placed is not None:
+        ask = asked_by(placed, newly_asked_minor(order, placed.total_minor))
+    else:
+        assert order is not None, "a decision without the order in it is about an order that the log has"
+        ask = asked_of(order)
+        value = getattr(fact, "released_minor", None)
+        ask = ask if value is None else ask.of(value)
+    return judge(state, fact.order, ask, at, by_person).decision  # type: ignore[attr-defined]
+
+
+def newly_asked_minor(order: Order | None, total_minor: int) -> int:
+    """The value to decide of an order that comes; some of it may have left, or been billed, before it came."""
+    return total_minor if order is None else max(total_minor - order.despatched_minor - order.billed_minor, 0)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One check as a controller reads it. `result`: passed, held, warned, rejected or off."""
+
+    number: int
+    check: str
+    name: str
+    mode: str
+    measured: Measure
+    threshold: Measure
+    result: str
+    unit: str = ""
+
+
+NAMES: dict[str, tuple[str, str]] = {
+    "account_open": ("Account is open", ""),
+    "not_on_stop": ("Account is not on stop", ""),
+    "static_limit": ("Exposure with this order is within the limit", "money"),
+    "dynamic_limit": ("Exposure shipping within the horizon is within the limit", "money"),
+    "order_value": ("Order is within the usual order value", "money"),
+    "oldest_overdue": ("Oldest overdue item is not too old", "days"),
+    "overdue_share": ("Overdue share of the balance is not too high", "percent"),
+    "dunning_level": ("Dunning level is below the limit", "level"),
+    "review_overdue": ("Credit review is not overdue", "day"),
+    "terms": ("Payment terms are not better than agreed", "days"),
+    "po_number": ("Purchase order number is given where required", ""),
+    "cash_on_delivery": ("Cash on delivery is paid, or is paid on delivery", "money"),
+    "unconnected_stock": ("Unconnected stock is not too high", "percent"),
+    "broken_promises": ("Promises were kept lately", "count"),
+    "insurance": ("Credit insurance is in force", "day"),
+    "limit_expired": ("Credit limit has not expired", "day"),
+    BEHIND_QUEUE: ("No order of the group that waits must go first", ""),
+}
+"""What a check asks, in the positive, and the unit of what it measures (money: minor units of the account's currency)."""
+_RESULTS = {"warn": "warned", "hold": "held", "reject": "rejected"}
+
+
+def describe(decision: Decision, book: Rulebook, order: str = "", account: str = "") -> list[Line]:
+    """All sixteen checks of a decision, passed ones too, under the policy that it names; `order` and `account` find scopes."""
+    inputs = decision.inputs
+    rules = book.rules(order, account, inputs.portfolio, inputs.risk_class)
+    lines = []
+    for number, (check, test) in enumerate(TESTS, start=1):
+        rule = getattr(rules.checks, check)
+        passed, measured, threshold = test(inputs, rule, rules.exposure)
+        result = "off" if rule.mode == "off" else "passed" if passed else _RESULTS[rule.mode]
+        name, unit = NAMES[check]
+        lines.append(Line(number, check, name, rule.mode, measured, threshold, result, unit))
+    if inputs.behind_queue:
+        lines.append(Line(17, BEHIND_QUEUE, NAMES[BEHIND_QUEUE][0], "hold", None, None, "held"))
+    return lines

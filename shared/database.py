@@ -1,0 +1,79 @@
+"""Connections to PostgreSQL that cannot hang, and a service's database with its schema.
+
+Every bound is set on the server, because a client that is stopped cannot enforce its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from shared.settings import Settings
+
+CONNECT_TIMEOUT_S = 10.0
+STATEMENT_TIMEOUT = "30s"
+"""Longest statement: a batch takes milliseconds, a load at takeover seconds."""
+LOCK_TIMEOUT = "10s"
+KIT_SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_LOCK = 7_417_001
+"""Advisory lock taken while a schema is applied, so that instances that start together do it one by one."""
+
+
+async def connect(url: str, lease_s: float, **more: str) -> asyncpg.Connection:
+    """A connection whose idle transactions die well before another instance may take over its leases."""
+    idle_ms = int(lease_s * 400)
+    bounds = {
+        "application_name": "quittance",
+        "statement_timeout": STATEMENT_TIMEOUT,
+        "lock_timeout": LOCK_TIMEOUT,
+        "idle_in_transaction_session_timeout": str(idle_ms),
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "jit": "off",
+        **more,
+    }
+    return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=bounds)
+
+
+async def prepare(settings: Settings, service: str, schema: Path) -> None:
+    """Create the service's database if it is missing and bring its schema up to date."""
+    await create_database(settings, service)
+    connection = await connect(settings.database(service), settings.lease_s)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", SCHEMA_LOCK)
+        await connection.execute(KIT_SCHEMA.read_text())
+        await connection.execute(schema.read_text())
+        await _check_installation(connection, settings)
+    finally:
+        await connection.close()
+
+
+async def create_database(settings: Settings, service: str) -> None:
+    name = settings.database_name(service)
+    connection = await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT_S)
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+            await connection.execute(f'create database "{name}"')
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return  # another instance starting at the same time was first
+    finally:
+        await connection.close()
+
+
+class InstallationMismatch(RuntimeError):
+    """The settings contradict what was fixed when this installation was created."""
+
+
+async def _check_installation(connection: asyncpg.Connection, settings: Settings) -> None:
+    fixed = {"partitions": str(settings.partitions), "clock": settings.clock}
+    await connection.executemany("insert into installation values ($1, $2) on conflict do nothing", list(fixed.items()))
+    for key, value in await connection.fetch("select key, value from installation"):
+        if fixed.get(key, value) != value:
+            database = urlsplit(settings.postgres).hostname
+            raise InstallationMismatch(
+                f"this installation (on {database}) was created with {key}={value}, but QUITTANCE_{key.upper()}={fixed[key]}: "
+                "it is fixed for good; set it back, or create a new installation"
+            )

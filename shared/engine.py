@@ -1,0 +1,560 @@
+"""Runs one service: takes leases, reads topics, decides in batches, commits, publishes behind the commit.
+
+While a batch commits, the next one is already decided; it opens its transaction only after the commit is known. Any error
+throws all memory away, takes new epochs and loads again: the only state that counts is in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+
+from contracts.envelope import ENVELOPES, SPECVERSION, Unreadable, derived_id, read, traceparent
+from contracts.message import Message
+from shared import lease, mailbox, parking, timers
+from shared.arrivals import Arrivals, Gap
+from shared.batch import Batch
+from shared.database import InstallationMismatch, connect, prepare
+from shared.feed import Feed
+from shared.handle import Handler, StillFailing
+from shared.metrics import Metrics
+from shared.relay import Relay
+from shared.service import Service, Timer
+from shared.settings import Settings
+from shared.slot import Input, Slot
+from shared.takeover import TopicAhead, load_slot, publish_backlog
+from shared.topics import TopicMismatch, create_topics
+
+log = structlog.get_logger(__name__)
+
+STEP_MAX = 100
+"""Commands one timer step becomes: a storm of 10,000 re-decisions runs between other groups' work, not before it."""
+IDLE_WAIT_MS = 40
+"""How long a read waits for the next message; also the poll for mail, timers and replays when nothing wakes us."""
+YIELD_EVERY = 64
+"""Decisions between two turns of the event loop, so that the commit in flight goes on meanwhile."""
+REPLAY_POLL_S = 0.5
+OFFSETS_EVERY_S = 5.0
+BACKOFF_S_MAX = 10.0
+GAP_WAIT_S = 2.0
+CANCEL_WAIT_S = 1.0
+FETCH_WAIT_S_MAX = 1.0
+"""A read that does not come back in time is looked at again later; leases must be renewed meanwhile."""
+REFUSALS = (InstallationMismatch, TopicMismatch, TopicAhead)
+"""No retry mends these, and going on would make it worse."""
+PASSING_CLASSES = ("08", "25", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that pass by themselves: connection, idle transaction, serialization, resources, locks, operator, system.
+After any other error of a commit the batch is bisected, because no retry mends it."""
+
+
+class Engine:
+    """One instance of one service. `run()` returns when `stop()` was called; it survives broker, database and lease loss."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.service, self.settings = service, settings
+        self.instance = f"{service.name}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.metrics = Metrics(service.name)
+        self.slots: dict[int, Slot] = {}
+        self.ready = False
+        self.turned_at = time.monotonic()
+        self._tables = service.distinct_tables()
+        self._handler = Handler(service, settings.partitions)
+        self._arrivals = Arrivals(service, settings.partitions)
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._batch_max = settings.batch_max
+        self._condemned: dict[int, str] = {}
+        self._gaps: dict[tuple[str, int], float] = {}
+        self._renewed_at = 0.0
+        self._bisecting = False
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until stopped; after an error wait, with back-off, and start over from PostgreSQL."""
+        backoff_s = 0.1
+        while not self._stopping:
+            began = time.monotonic()
+            try:
+                await self._serve()
+            except REFUSALS as refusal:
+                self.ready = False
+                log.error("refuses to run until somebody mends it", error=str(refusal))
+                raise
+            except (Exception, asyncio.CancelledError) as error:
+                if _asked_to_end():
+                    raise  # else aiokafka let a cancellation of its own out
+                self.ready = False
+                self.metrics.restarts.inc()
+                log.error(
+                    "starting over",
+                    service=self.service.name,
+                    error=f"{type(error).__name__}: {error}",
+                    exc_info=_unexpected(error),
+                )
+                backoff_s = 0.1 if time.monotonic() - began > BACKOFF_S_MAX else min(backoff_s * 2, BACKOFF_S_MAX)
+                await self._pause(0 if self._bisecting else backoff_s)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._until_stopping(), seconds)
+
+    async def _until_stopping(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _serve(self) -> None:
+        await create_topics(self.settings)
+        await prepare(self.settings, self.service.name, self.service.schema)
+        self._feed = Feed(self.settings, self.service.name)
+        self._relay = Relay(self.settings, self.service.name)
+        url = self.settings.database(self.service.name)
+        connections: list[asyncpg.Connection] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[dict[tuple[str, int], list[Any]]] | None = None
+        self._bisecting = False
+        try:
+            # A connection each, so that no two tasks ever share one: batches, reads of rows, leases, notifications.
+            for _ in range(4):
+                connections.append(await connect(url, self.settings.lease_s))
+            self._writer, self._reader, self._leases, ears = connections
+            await ears.add_listener(mailbox.CHANNEL, lambda *_: self._wake.set())
+            await lease.enrol(self._leases, self.settings.partitions)
+            await self._feed.start()
+            await self._relay.start()
+            await self._own(await lease.renew_epochs(self._leases, self.instance))
+            await self._turn_until_stopped()
+            await self._finish()
+        finally:
+            await self._close(connections)
+
+    async def _finish(self) -> None:
+        """A clean stop: commit and publish what was decided, then hand the leases back."""
+        await self._settle()
+        await self._relay.drained()
+        await lease.leave(self._leases, self.instance)
+
+    async def _close(self, connections: list[asyncpg.Connection]) -> None:
+        self.ready = False
+        self.slots = {}
+        for task in (self._committing, self._fetching):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task}, timeout=CANCEL_WAIT_S)
+        await self._feed.stop()
+        await self._relay.stop()
+        for connection in connections:
+            connection.terminate()
+
+    # --- leases -------------------------------------------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        held = await lease.beat(self._leases, self.instance, self.settings.lease_s)
+        self._renewed_at = time.monotonic()
+        if lost := set(self.slots) - held:
+            raise lease.Fenced(f"leases of {sorted(lost)} were lost")
+
+    async def _renew_in_time(self) -> None:
+        """Inside work that may take longer than a lease: a backlog to publish, a long replay, a storm of timers."""
+        if time.monotonic() - self._renewed_at > self.settings.lease_s / 2:
+            await self._renew()
+
+    async def _keep_leases(self) -> None:
+        await self._renew()
+        share = await lease.fair_share(self._leases, self.settings.partitions, self.settings.lease_s)
+        if len(self.slots) > share:
+            await self._hand_over(sorted(self.slots)[share:])
+        elif len(self.slots) < share:
+            await self._own(await lease.take(self._leases, self.instance, share - len(self.slots), self.settings.lease_s))
+
+    async def _hand_over(self, partitions: list[int]) -> None:
+        """Give surplus partitions to a new instance: what was decided is committed and published first."""
+        await self._settle()
+        await self._relay.drained()
+        for number in partitions:
+            del self.slots[number]
+        self._assign()
+        await lease.release(self._leases, self.instance, partitions)
+        log.info("handed over", service=self.service.name, partitions=partitions)
+
+    async def _own(self, epochs: dict[int, int]) -> None:
+        if not epochs:
+            return
+        await self._settle()
+        slots = [await load_slot(self._reader, self.service, number, epoch) for number, epoch in epochs.items()]
+        republished = await publish_backlog(self._reader, self.settings, self._relay, slots, self._renew_in_time)
+        self.slots |= {slot.number: slot for slot in slots}
+        for slot in slots:
+            slot.condemned = self._condemned.pop(slot.number, None)
+        self._assign()
+        self.ready = True
+        log.info("owns", service=self.service.name, partitions=sorted(epochs), republished=republished)
+
+    def _assign(self) -> None:
+        """Read every heard topic at the partitions held, from one before the next offset: the repeated message is the probe
+        that the topic is still the one we know."""
+        places = [(topic, number) for number in self.slots for topic in self._arrivals.topics()]
+        if self._fetching is not None:
+            self._fetching.cancel()  # what it brings would be behind a jump
+            self._fetching = None
+        for slot in self.slots.values():
+            slot.forget_arrivals()
+        offsets = {(topic, number): max(self.slots[number].position(topic).next_offset - 1, 0) for topic, number in places}
+        self._feed.assign(offsets)
+
+    # --- one turn -----------------------------------------------------------------------------------------------------
+
+    async def _turn_until_stopped(self) -> None:
+        beat_at = replay_at = offsets_at = 0.0
+        while not self._stopping:
+            now = time.monotonic()
+            self.turned_at = now
+            if now >= beat_at:
+                await self._keep_leases()
+                beat_at = now + self.settings.lease_s / (lease.MISSED_BEATS + 1)
+            if now >= replay_at:
+                await self._replay_parked()
+                replay_at = now + REPLAY_POLL_S
+            if now >= offsets_at:
+                await self._note_offsets()
+                offsets_at = now + OFFSETS_EVERY_S
+            await self._turn()
+
+    async def _turn(self) -> None:
+        await self._collect()
+        for slot in self.slots.values():
+            slot.fired = False
+            await self._fire_due(slot)
+        batch, touched = await self._decide_backlogs()
+        if touched:
+            await self._hand_in(batch, touched)
+        elif self._committing is not None and self._committing.done():
+            await self._settle()  # a failure shows at once, not at the next message
+
+    async def _hand_in(self, batch: Batch, touched: set[int]) -> None:
+        """Commit this batch as soon as the one before is known to be committed."""
+        batch.seal(self.slots, touched)
+        await self._settle()
+        await self._renew_in_time()
+        self._committing = asyncio.create_task(self._commit(batch), name="commit")
+
+    async def _commit(self, batch: Batch) -> None:
+        began = time.perf_counter()
+        try:
+            await batch.commit(self._writer, self.service.projects)
+        except Exception as error:
+            self._blame(batch, error)
+            raise
+        self.metrics.committed(batch, time.perf_counter() - began)
+        for number, count in batch.mail_of.items():
+            self.slots[number].mail_taken -= count
+        if batch.entries:
+            await self._relay.put(batch.entries)
+        if self._batch_max < self.settings.batch_max:
+            self._batch_max = min(self._batch_max * 2, self.settings.batch_max)
+
+    def _in_flight(self) -> set[asyncio.Task[None]]:
+        return set() if self._committing is None or self._committing.done() else {self._committing}
+
+    async def _settle(self) -> None:
+        """Wait until the batch in flight is committed; raise why not."""
+        if self._committing is not None:
+            task, self._committing = self._committing, None
+            await task
+
+    # --- what there is to decide --------------------------------------------------------------------------------------
+
+    async def _collect(self) -> None:
+        backlog = sum(len(slot.backlog) for slot in self.slots.values())
+        if backlog < self.settings.batch_max:
+            await self._arrive(await self._fetch(0 if backlog or self._timer_due() else IDLE_WAIT_MS))
+            await self._collect_mail()
+        if error := self._relay.failure():
+            raise error
+
+    async def _fetch(self, wait_ms: int) -> dict[tuple[str, int], list[Any]]:
+        """Records that are here, or the first to come; a notification ends the wait, the read itself goes on."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._feed.fetch(self.settings.batch_max, wait_ms), name="fetch")
+            await asyncio.sleep(0)
+        if wait_ms and not self._fetching.done():
+            woken = asyncio.create_task(self._wake.wait())
+            first = {self._fetching, woken, *self._in_flight()}
+            await asyncio.wait(first, timeout=FETCH_WAIT_S_MAX, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+        self._wake.clear()
+        if not self._fetching.done():
+            return {}
+        task, self._fetching = self._fetching, None
+        return task.result()
+
+    async def _arrive(self, records: dict[tuple[str, int], list[Any]]) -> None:
+        for (topic, number), batch in records.items():
+            slot = self.slots.get(number)
+            if slot is None:
+                continue  # handed over since the fetch; its owner reads it
+            try:
+                self._arrivals.accept(slot, topic, batch)
+            except Gap as gap:
+                await self._stop_at(gap, slot)
+        self._resume_gaps()
+
+    async def _stop_at(self, gap: Gap, slot: Slot) -> None:
+        """Never jump a gap: read the topic again from its start once, then stop it and say so until it is refilled."""
+        position = slot.position(gap.topic)
+        position.arrived = dict(position.seen) | _queued(slot, gap.topic)
+        if not position.reread:
+            position.reread = True
+            self._feed.seek(gap.topic, gap.partition, await self._feed.start_of(gap.topic, gap.partition))
+            return
+        self.metrics.gaps.labels(topic=gap.topic).inc()
+        log.error("gap in a topic; stopped there", topic=gap.topic, partition=gap.partition, error=str(gap))
+        self._feed.hold(gap.topic, gap.partition, on=True)
+        self._feed.seek(gap.topic, gap.partition, await self._feed.start_of(gap.topic, gap.partition))
+        self._gaps[gap.topic, gap.partition] = time.monotonic() + GAP_WAIT_S
+
+    def _resume_gaps(self) -> None:
+        for (topic, number), at in list(self._gaps.items()):
+            if time.monotonic() >= at and number in self.slots:
+                del self._gaps[topic, number]
+                self._feed.hold(topic, number, on=False)
+
+    async def _collect_mail(self) -> None:
+        """Mail of partitions whose earlier mail is all committed, so that nothing is taken twice."""
+        ready = [slot.number for slot in self.slots.values() if not slot.mail_taken]
+        if not ready:
+            return
+        for row in await mailbox.waiting(self._reader, ready, self.settings.batch_max):
+            slot = self.slots[row["partition"]]
+            try:
+                item = self._input_of(slot, row["body"])
+            except Unreadable as error:
+                item = Input("mailbox", row["n"], "/mailbox", 0, None, row["body"])
+                item.stray = str(error)
+            item.mail = row["n"]
+            slot.mail_taken += 1
+            slot.backlog.append(item)
+
+    def _input_of(self, slot: Slot, body: bytes, topic: str = "") -> Input:
+        """An input that does not come from a topic: mail, or a parked message that is replayed."""
+        envelope = read(body)
+        item = Input(topic, 0, envelope.source, int(envelope.sequence), envelope, body)
+        item.keys = self.service.rows(envelope.data, envelope.partitionkey, slot.number)
+        return item
+
+    # --- deciding -----------------------------------------------------------------------------------------------------
+
+    def _clock(self, slot: Slot, stamped: dt.datetime) -> dt.datetime:
+        """The slot's clock for a message: wall time, or in event time the message's own; it never goes back."""
+        now = dt.datetime.now(dt.UTC) if self.settings.clock == "wall" else stamped
+        return max(slot.clock, now)
+
+    async def _decide_backlogs(self) -> tuple[Batch, set[int]]:
+        batch, touched = Batch(self._tables), set()
+        budget = self._batch_max
+        waiting = [slot for slot in self.slots.values() if slot.backlog]
+        if careful := [slot for slot in waiting if slot.careful]:
+            await self._settle()  # one message alone with all before it committed: the next death has one suspect
+            waiting, budget = [max(careful, key=lambda slot: slot.careful)], 1
+        for n, slot in enumerate(waiting):
+            share = max(budget // (len(waiting) - n), 1)
+            if taken := await self._decide_slot(slot, batch, min(share, budget)):
+                touched.add(slot.number)
+                budget -= taken
+            if budget <= 0:
+                break
+        return batch, touched
+
+    async def _decide_slot(self, slot: Slot, batch: Batch, most: int) -> int:
+        """Decide up to `most` inputs of one partition, in order, until a timer is due before the next of them."""
+        items = [slot.backlog[n] for n in range(min(most if not slot.careful else 1, len(slot.backlog)))]
+        if slot.careful:
+            await self._tread_carefully(slot, items[0])
+        caches = await self._load_rows(slot, items)
+        for n, item in enumerate(items):
+            at = self._clock(slot, item.envelope.time) if item.envelope is not None else slot.clock
+            if (slot.timers.due(at) or slot.timers.exhausted) and not slot.fired:
+                return n
+            slot.clock = at
+            slot.backlog.popleft()
+            self._handler.handle(slot, item, at, batch, caches)
+            if n % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        return len(items)
+
+    async def _tread_carefully(self, slot: Slot, item: Input) -> None:
+        """Former owners died here: name each message before it is tried, so that the one that kills is known and parked."""
+        slot.careful -= 1
+        if item.name == slot.attempt:
+            slot.condemned = item.name
+        else:
+            await lease.note_attempt(self._leases, slot.number, item.name if slot.careful else "")
+
+    async def _load_rows(self, slot: Slot, items: Iterable[Input]) -> list[dict[str, Any]]:
+        """Bring the rows that these inputs need into memory: one query per table, whatever the number of inputs."""
+        fields = self.service.state.__struct_fields__
+        wanted: dict[str, set[str]] = {}
+        for item in items:
+            for field, key in zip(fields, item.keys, strict=False):
+                if key is not None:
+                    wanted.setdefault(self.service.tables[field].name, set()).add(key)
+        for rows in slot.rows.values():
+            rows.rotate()
+        for name, keys in wanted.items():
+            rows = slot.rows[name]
+            if absent := rows.missing(keys):
+                found = await self._tables[name].load(self._reader, absent)
+                for key in absent:
+                    rows.hot[key] = found.get(key)
+        return slot.caches()
+
+    # --- timers -------------------------------------------------------------------------------------------------------
+
+    def _timer_due(self) -> bool:
+        return any(slot.timers.due(self._clock(slot, slot.clock)) for slot in self.slots.values())
+
+    async def _fire_due(self, slot: Slot) -> None:
+        """Fire what is due before the next message. On wall time one step a turn, so that a storm does not starve others;
+        on event time all of them, so that a replay does not depend on how messages arrived."""
+        while True:
+            if slot.timers.exhausted:
+                await self._settle()
+                slot.timers.fill(await timers.load(self._reader, slot.number))
+            following = next((item.envelope.time for item in slot.backlog if item.envelope is not None), slot.clock)
+            if not slot.timers.due(self._clock(slot, following)):
+                return
+            await self._fire_step(slot)
+            slot.fired = self.settings.clock == "wall"
+            if slot.fired:
+                return
+
+    async def _fire_step(self, slot: Slot) -> None:
+        await self._settle()  # a step reads the tables, so all that was decided must stand there
+        timer = slot.timers.first()
+        assert timer is not None and timer.due is not None
+        at = max(slot.clock, timer.due)
+        slot.clock = at
+        step = await self.service.fires[timer.kind](self._reader, slot.number, timer, at, self._step_max())
+        batch = Batch(self._tables)
+        after = Timer(timer.kind, timer.key, None if step.cursor is None else timer.due, timer.home, step.cursor or "")
+        slot.timers.set(after)
+        batch.timers[slot.number, timer.kind, timer.key] = after
+        items = [self._timer_input(slot, timer, n, home, command, at) for n, (home, command) in enumerate(step.commands)]
+        caches = await self._load_rows(slot, items)
+        for item in items:
+            self._handler.handle(slot, item, at, batch, caches)
+        self.metrics.timers_fired.inc()
+        await self._hand_in(batch, {slot.number})
+        await self._settle()
+
+    def _step_max(self) -> int:
+        """The same whatever the batches, so that a replay gives the same steps; smaller while a bad command is looked for."""
+        return STEP_MAX if self._batch_max == self.settings.batch_max else min(STEP_MAX, self._batch_max)
+
+    def _timer_input(self, slot: Slot, timer: Timer, n: int, home: str, command: Message, at: dt.datetime) -> Input:
+        assert timer.due is not None
+        parts = ("timer", str(slot.number), timer.kind, timer.key, timer.due.isoformat(), timer.cursor, str(n))
+        name = derived_id(self.service.name, *parts)
+        envelope = ENVELOPES[type(command)](
+            specversion=SPECVERSION, id=name, source="/timer", time=at, subject=home, partitionkey=home, sequence="0",
+            correlationid=name, traceparent=traceparent(name, name), actorid=self.service.name, data=command,
+        )  # fmt: skip
+        item = Input("", 0, "/timer", 0, envelope)
+        item.keys = self.service.rows(command, home, slot.number)
+        return item
+
+    # --- parked groups ------------------------------------------------------------------------------------------------
+
+    async def _replay_parked(self) -> None:
+        """Replay what somebody asked for: the group's queue in order, through the normal path, until it is empty or fails."""
+        for home, number in await parking.asked_for_replay(self._reader, list(self.slots)):
+            await self._settle()
+            await self._replay_home(self.slots[number], home)
+
+    async def _replay_home(self, slot: Slot, home: str) -> None:
+        while rows := await parking.queue_of(self._reader, home, STEP_MAX):
+            for row in rows:
+                if not await self._replay_one(slot, home, row):
+                    return
+        slot.parked.discard(home)
+        await parking.forget(self._reader, home)
+
+    async def _replay_one(self, slot: Slot, home: str, row: asyncpg.Record) -> bool:
+        try:
+            item = self._input_of(slot, row["body"], row["topic"])
+        except Unreadable as error:
+            await parking.still_failing(self._reader, home, row["n"], str(error))
+            return False
+        item.parked_n = row["n"]
+        caches = await self._load_rows(slot, [item])
+        assert item.envelope is not None
+        at = slot.clock = self._clock(slot, item.envelope.time)
+        batch = Batch(self._tables)
+        batch.cleared_homes = [home]
+        try:
+            self._handler.handle(slot, item, at, batch, caches)
+        except StillFailing as failure:
+            await parking.still_failing(self._reader, home, failure.n, str(failure))
+            return False
+        await self._hand_in(batch, {slot.number})
+        await self._settle()
+        return True
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    async def _note_offsets(self) -> None:
+        offsets = {(topic, slot.number): at.next_offset for slot in self.slots.values() for topic, at in slot.positions.items()}
+        if offsets:
+            await self._feed.note_offsets(offsets)
+        self.metrics.observe(self.slots.values(), self._relay, self._handler, self._arrivals)
+
+    def _blame(self, batch: Batch, error: Exception) -> None:
+        """A permanent database error: halve the batch until the one message that causes it stands alone, then park it."""
+        if _passing(error):
+            return
+        self._bisecting = batch.handled > 1
+        if batch.handled == 1:
+            (number,) = batch.epochs
+            self._bisecting = self.slots[number].condemned != batch.last_input  # else parking it failed as well
+            self._condemned[number] = batch.last_input
+        self._batch_max = max(batch.handled // 2, 1)
+
+
+def _asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _queued(slot: Slot, topic: str) -> dict[str, int]:
+    """The last sequence per writer that waits in the backlog."""
+    return {item.source: item.sequence for item in slot.backlog if item.topic == topic and item.sequence}
+
+
+def _passing(error: BaseException) -> bool:
+    """The ordinary absence of a broker, a database or a lease: wait and try again."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "08")[:2] in PASSING_CLASSES
+    # InternalClientError: asyncpg's answer on a connection that the server ended while it was idle.
+    gone = asyncpg.InterfaceError | asyncpg.InternalClientError | asyncio.CancelledError
+    return isinstance(error, OSError | TimeoutError | KafkaError | lease.Fenced | gone)
+
+
+def _unexpected(error: BaseException) -> BaseException | None:
+    """A stack trace only for what does not pass by itself."""
+    return None if _passing(error) else error

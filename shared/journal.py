@@ -1,0 +1,87 @@
+"""The journal is the outbox: what a service said, numbered without gaps by the partition's single writer.
+
+Rows go in by COPY inside the batch's transaction. After commit they are published from memory; after a crash, from here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+
+OWN = ""
+"""The lane of a service's own facts."""
+BACKLOG_STEP = 5_000
+"""Rows republished at once after a crash: bounds memory, not work."""
+
+
+class Entry(NamedTuple):
+    """One row, in column order. `body` is the encoded envelope exactly as it is published."""
+
+    partition: int
+    lane: str
+    sequence: int
+    ordinal: int
+    at: object
+    home: str
+    input: str
+    body: bytes
+
+
+COLUMNS = Entry._fields
+
+
+async def append(connection: asyncpg.Connection, entries: list[Entry]) -> None:
+    await connection.copy_records_to_table("journal", records=entries, columns=COLUMNS)
+
+
+async def last_sequences(connection: asyncpg.Connection, partition: int) -> dict[str, int]:
+    """The last sequence of every lane of a partition; walks the index from lane to lane, never the rows."""
+    rows = await connection.fetch(
+        """
+        with recursive lanes as (
+            (select lane from journal where partition = $1 order by lane limit 1)
+            union all
+            select (select lane from journal where partition = $1 and lane > lanes.lane order by lane limit 1)
+            from lanes where lanes.lane is not null)
+        select lane, (select max(sequence) from journal where partition = $1 and lane = lanes.lane) as sequence
+        from lanes where lane is not null
+        """,
+        partition,
+    )
+    return {row["lane"]: row["sequence"] for row in rows}
+
+
+async def after(connection: asyncpg.Connection, partition: int, lane: str, sequence: int) -> list[Entry]:
+    """The next rows of a lane behind `sequence`, in order."""
+    rows = await connection.fetch(
+        f"select {', '.join(COLUMNS)} from journal where partition = $1 and lane = $2 and sequence > $3 "
+        f"order by sequence limit {BACKLOG_STEP}",
+        partition,
+        lane,
+        sequence,
+    )
+    return [Entry(*row) for row in rows]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """How far one topic of one partition was read: the next offset, and the last sequence taken of each writer."""
+
+    next_offset: int
+    seen: dict[str, int]
+
+
+async def load_positions(connection: asyncpg.Connection, partition: int) -> dict[str, Seen]:
+    rows = await connection.fetch("select topic, next_offset, seen from reading where partition = $1", partition)
+    return {row["topic"]: Seen(row["next_offset"], msgspec.json.decode(row["seen"], type=dict[str, int])) for row in rows}
+
+
+async def save_positions(connection: asyncpg.Connection, positions: list[tuple[int, str, int, dict[str, int]]]) -> None:
+    await connection.executemany(
+        """
+        insert into reading values ($1, $2, $3, $4)
+        on conflict (partition, topic) do update set next_offset = excluded.next_offset, seen = excluded.seen
+        """,
+        [(partition, topic, offset, msgspec.json.encode(seen).decode()) for partition, topic, offset, seen in positions],
+    )

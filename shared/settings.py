@@ -1,0 +1,50 @@
+"""Every setting of the house in one frozen object, read once from the environment (prefix QUITTANCE_)."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PARTITIONS_MAX = 1024
+"""A partition number is a smallint in every table; a thousand writers is more than any distributor needs."""
+
+
+class Settings(BaseSettings):
+    """`partitions` and `clock` are fixed when an installation is created; the kit refuses to start with others."""
+
+    model_config = SettingsConfigDict(env_prefix="QUITTANCE_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:19092"
+    postgres: str = Field(default="postgresql://postgres@127.0.0.1:15432/postgres", repr=False)
+    namespace: str = Field(default="", pattern=r"^[a-z0-9_]{0,40}$")
+    partitions: int = Field(default=4, ge=1, le=PARTITIONS_MAX)
+    replication: int = Field(default=1, ge=1, le=9)
+    clock: Literal["wall", "event"] = "wall"
+    home: Path = Path(".quittance")
+    host: str = "127.0.0.1"
+    port: int = 0
+    log_format: Literal["console", "json"] = "console"
+    log_level: str = "info"
+    batch_max: int = Field(default=2_000, ge=1, le=20_000)
+    lease_s: float = Field(default=10.0, ge=1.0, le=120.0)
+
+    def database(self, service: str) -> str:
+        """The URL of one service's own database on the configured server."""
+        return str(urlunsplit(urlsplit(self.postgres)._replace(path=f"/{self.database_name(service)}")))
+
+    def database_name(self, service: str) -> str:
+        return f"{self.namespace}quittance_{service}"
+
+    def topic(self, name: str) -> str:
+        """A declared topic's name on the broker."""
+        return f"{self.namespace}{name}"
+
+
+@functools.cache
+def settings() -> Settings:
+    return Settings()

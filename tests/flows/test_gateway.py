@@ -1,0 +1,317 @@
+"""The gateway with accounts and orders behind it, on the real stack: each kind of bad input gets a clear answer (G1, G2, O1)."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import xlsxwriter
+
+from services.gateway import quarantine
+from services.gateway.answering import BODY_BYTES_MAX
+from services.gateway.credentials import Credential, development
+from shared.testing import Servers
+from tests.running import House, finished, house
+
+pytestmark = pytest.mark.stack
+
+ACCOUNTS = b"account,name,currency,limit\nA1,Castle Mobile,GBP,1000.00\nA2,Yen Shop,JPY,500000\n"
+WHOLESALE = "order_ref,received_at,account,country,sku,description,quantity,unit_price\n"
+JSON = {"Content-Type": "application/json"}
+CSV = {"Content-Type": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def running(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(stack, tmp_path_factory.mktemp("house")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(running: House) -> Iterator[httpx.Client]:
+    with running.client() as found:
+        sent = found.post("/v1/files/accounts", content=ACCOUNTS, headers=CSV)
+        assert sent.status_code == 202, sent.text
+        assert finished(found, sent.json()["flow"])["outcomes"] == {"opened": 2}
+        _await_desk(found)
+        yield found
+
+
+def _await_desk(client: httpx.Client) -> None:
+    """An order is answered once the order desk knows the account."""
+    for _ in range(100):
+        if client.post("/v1/orders", json=order("first", total="0.01")).status_code != 503:
+            return
+        asyncio.run(asyncio.sleep(0.1))
+    raise TimeoutError("the order desk never heard of the account")
+
+
+def order(reference: str, **change: Any) -> dict[str, Any]:
+    return {"reference": reference, "account": "A1", "currency": "GBP", "total": "10.00"} | change
+
+
+def line(reference: str, account: str = "A1", quantity: str = "1", price: str = "1.00") -> str:
+    return f"{reference},2026-11-02T08:26:00,{account},UK,X,A thing,{quantity},{price}\n"
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+def sent_file(client: httpx.Client, content: bytes, kind: str = "wholesale") -> dict[str, Any]:
+    answer = client.post(f"/v1/files/{kind}", content=content, headers=CSV)
+    assert answer.status_code == 202, answer.text
+    return finished(client, answer.json()["flow"])
+
+
+def withheld(client: httpx.Client, flow: str) -> list[tuple[int, str, str]]:
+    rows = client.get(f"/v1/flows/{flow}/quarantine").json()["rows"]
+    return [(row["line"], row["errors"][0]["field"], row["errors"][0]["problem"]) for row in rows]
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/held", "/v1/flows/x", "/v1/flows/x/quarantine"])
+def test_nothing_is_shown_without_a_credential(running: House, path: str) -> None:
+    answer = httpx.get(f"{running.url}{path}")
+    assert problem(answer, 401)
+    assert "Bearer" in answer.headers["www-authenticate"]
+
+
+def test_a_credential_sends_only_what_it_may_and_sees_only_its_own(running: House, client: httpx.Client) -> None:
+    flow = client.post("/v1/orders", json=order("mine")).json()["flow"]
+    with running.client(Credential("w", "north", "w", "controller", "north", ("orders.record_despatch",))) as other:
+        assert "may not send orders.place_order" in problem(other.post("/v1/orders", json=order("x")), 403)["detail"]
+        problem(other.post("/v1/files/wholesale", content=b"x", headers=CSV), 403)
+        problem(other.get(f"/v1/flows/{flow}"), 404)
+
+
+def test_a_credential_reaches_only_accounts_of_its_portfolios(running: House, client: httpx.Client) -> None:
+    who = Credential("s", "south", "s", "controller", "south", ("*",), ("south",))
+    with running.client(who) as other:
+        told = problem(other.post("/v1/orders", json=order("x")), 422)["errors"]
+        assert told[0]["problem"] == "account 'A1' is not in your portfolios"
+        assert other.get("/v1/held").json()["total"] == 0
+
+
+# --- one order ------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_answered_with_its_decision_while_the_caller_waits(client: httpx.Client) -> None:
+    answer = client.post("/v1/orders", json=order("waits"), headers={"Prefer": "wait=20"})
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["outcome"], told["fact"]["type"]) == ("released", "orders.order_released.v1")
+    assert told["fact"]["data"]["order"] == "home/waits"
+
+
+def test_the_same_order_again_is_answered_as_the_first_time(client: httpx.Client) -> None:
+    first = client.post("/v1/orders", json=order("again"), headers={"Prefer": "wait=20"}).json()
+    second = client.post("/v1/orders", json=order("again"), headers={"Idempotency-Key": "k1", "Prefer": "wait=20"}).json()
+    assert second["repeated"]
+    assert (first["flow"], first["fact"]) == (second["flow"], second["fact"])
+
+
+def test_the_same_reference_with_other_content_is_a_visible_conflict(client: httpx.Client) -> None:
+    client.post("/v1/orders", json=order("twice"))
+    told = problem(client.post("/v1/orders", json=order("twice", total="11.00")), 409)
+    assert "came before with other content" in told["detail"]
+
+
+def test_the_same_key_with_other_content_is_a_conflict(client: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "k2"}
+    client.post("/v1/orders", json=order("key-1"), headers=headers)
+    problem(client.post("/v1/orders", json=order("key-2"), headers=headers), 409)
+
+
+def test_of_many_simultaneous_copies_one_is_let_in(client: httpx.Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/orders", json=order("race")), range(16)))
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    assert len({answer.json()["flow"] for answer in answers}) == 1
+    assert sum(not answer.json()["repeated"] for answer in answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"account": "nobody"}, "account", "account 'nobody' is not known"),
+        ({"total": "-1.00"}, "total", "-1.00 is negative"),
+        ({"lines": [{"sku": "X", "quantity": 1, "unit_price": "9.99"}]}, "total", "is not the sum of the lines, 9.99"),
+        ({"currency": "EUR"}, "currency", "account 'A1' trades in GBP, not in EUR"),
+        ({"account": "A2", "currency": "JPY", "total": "10.5"}, "total", "more decimals than JPY"),
+    ],
+)
+def test_an_order_that_cannot_go_on_says_why_and_is_kept(
+    client: httpx.Client, change: dict[str, Any], field: str, said: str
+) -> None:
+    told = problem(client.post("/v1/orders", json=order("bad", **change)), 422)
+    assert told["errors"][0]["field"] == field
+    assert said in told["errors"][0]["problem"]
+    assert told["errors"][0]["mend"]
+    assert told["quarantined"]
+
+
+def test_an_identity_that_was_withheld_is_not_used_up(client: httpx.Client) -> None:
+    problem(client.post("/v1/orders", json=order("mended", currency="EUR")), 422)
+    assert client.post("/v1/orders", json=order("mended")).status_code in (200, 202)
+
+
+def test_malformed_json_is_told_with_line_and_column(client: httpx.Client) -> None:
+    told = problem(client.post("/v1/orders", content=b'{"reference":\n "x",}', headers=JSON), 400)
+    assert (told["line"], told["column"]) == (2, 6)
+    assert told["errors"][0]["mend"] == "remove the comma before a closing brace or bracket"
+
+
+def test_a_body_of_ten_megabytes_is_refused_and_the_limit_named(client: httpx.Client) -> None:
+    told = problem(client.post("/v1/orders", content=b" " * 10_000_000, headers=JSON), 413)
+    assert told["limit_bytes"] == BODY_BYTES_MAX
+    assert str(BODY_BYTES_MAX) in told["detail"]
+
+
+def test_another_media_type_is_refused_and_the_allowed_ones_named(client: httpx.Client) -> None:
+    assert "application/json" in problem(client.post("/v1/orders", content=b"a", headers=CSV), 415)["detail"]
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def event(name: str, **change: Any) -> dict[str, Any]:
+    data = {"order": "home/waits", "account": "A1", "note": "hello"}
+    return {"specversion": "1.0", "id": name, "source": "/test", "type": "orders.note_order.v1", "data": data} | change
+
+
+def test_an_event_is_taken_once_and_answered_again(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/cloudevents+json", "Prefer": "wait=20"}
+    first = client.post("/v1/events", content=json.dumps(event("e1")), headers=headers).json()
+    second = client.post("/v1/events", content=json.dumps(event("e1")), headers=headers).json()
+    assert first["outcome"] in {"noted", "refused"}
+    assert (second["flow"], second["repeated"]) == (first["flow"], True)
+    changed = event("e1", data={"order": "home/waits", "account": "A1", "note": "other"})
+    problem(client.post("/v1/events", content=json.dumps(changed), headers=headers), 409)
+
+
+def test_a_batch_takes_what_it_can_and_tells_each_bad_line(client: httpx.Client) -> None:
+    unknown = event("b2", data={"order": "home/x", "account": "nobody", "note": ""})
+    lines = [json.dumps(event("b1")), "{", json.dumps(unknown), json.dumps(event("b1"))]
+    answer = client.post("/v1/events", content="\n".join(lines), headers={"Content-Type": "application/x-ndjson"})
+    told = answer.json()
+    assert answer.status_code == 202
+    assert (told["accepted"], told["repeated"], told["quarantined"]) == (1, 1, 2)
+    assert [error["field"] for error in told["errors"]] == ["line 2: line 2, column 2", "line 3: account"]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_once_and_its_rows_add_up(client: httpx.Client) -> None:
+    good = line("1") + line("1") + line("C2", quantity="-1")
+    content = (WHOLESALE + good + line("3", account="") + line("4", account="nobody")).encode()
+    flow = sent_file(client, content)
+    assert (flow["rows"], flow["accepted_rows"], flow["repeated_rows"], flow["quarantined_rows"]) == (5, 3, 0, 2)
+    assert flow["outcomes"] == {"released": 1, "recorded": 1}
+    assert withheld(client, flow["flow"]) == [(5, "account", "is empty"), (6, "account", "account 'nobody' is not known")]
+    again = client.post("/v1/files/wholesale", content=content, headers=CSV)
+    assert (again.status_code, again.json()["note"]) == (200, "this very file came before; nothing was changed")
+
+
+def test_documents_that_came_before_are_counted_as_repeated_and_contradictions_withheld(client: httpx.Client) -> None:
+    sent_file(client, (WHOLESALE + line("r1") + line("r2")).encode())
+    flow = sent_file(client, (WHOLESALE + line("r1") + line("r2", price="9.00") + line("r3")).encode())
+    assert (flow["accepted_rows"], flow["repeated_rows"], flow["quarantined_rows"]) == (1, 1, 1)
+    assert "came before with other content" in withheld(client, flow["flow"])[0][2]
+
+
+def test_a_reference_that_comes_twice_in_one_file_with_other_content_is_withheld(client: httpx.Client) -> None:
+    flow = sent_file(client, (WHOLESALE + line("t1") + line("t2") + line("t1", price="9.00")).encode())
+    assert (flow["accepted_rows"], flow["quarantined_rows"]) == (2, 1)
+
+
+def test_a_file_in_latin_1_with_a_broken_quote_costs_only_its_bad_lines(client: httpx.Client) -> None:
+    accented = line("l1").replace("A thing", "caf\xe9").encode("latin-1")
+    broken = line("l2").replace("A thing", '"A thing').encode()
+    flow = sent_file(client, WHOLESALE.encode() + accented + broken + line("l3").encode())
+    assert (flow["rows"], flow["accepted_rows"], flow["quarantined_rows"]) == (3, 1, 2)
+    (one, _, encoding), (two, _, quote) = withheld(client, flow["flow"])
+    assert (one, two) == (2, 3)
+    assert "is not utf-8" in encoding
+    assert "quote" in quote
+
+
+def workbook(*lines: list[object]) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for n, cells in enumerate(lines):
+            sheet.write_row(n, 0, cells)
+    return out.getvalue()
+
+
+def test_a_workbook_is_read_like_a_csv(client: httpx.Client) -> None:
+    content = workbook(["account", "name", "currency", "limit"], ["X1", "From Excel", "GBP", 999.95])
+    answer = client.post("/v1/files/accounts", files={"file": ("accounts.xlsx", content)})
+    assert finished(client, answer.json()["flow"])["outcomes"] == {"opened": 1}
+
+
+def test_a_workbook_of_the_wrong_shape_is_refused_whole_with_its_columns(client: httpx.Client) -> None:
+    answer = client.post("/v1/files/accounts", files={"file": ("accounts.xlsx", workbook(["konto", "name"], ["1", "x"]))})
+    flow = finished(client, answer.json()["flow"])
+    assert (flow["state"], flow["rows"]) == ("refused", 0)
+    assert "missing columns: 'account', 'currency', 'limit'; unknown columns: 'konto'" in flow["failure"]
+
+
+def test_a_kind_without_mapping_is_refused_and_the_mappings_named(client: httpx.Client) -> None:
+    assert "accounts, orders, wholesale" in problem(client.post("/v1/files/nonsense", content=b"x", headers=CSV), 404)["detail"]
+
+
+def test_a_repaired_row_is_sent_again_and_the_flow_adds_up(running: House, client: httpx.Client) -> None:
+    flow = sent_file(client, (WHOLESALE + line("q1") + line("q1", account="")).encode())
+    assert flow["quarantined_rows"] == 2
+    rows = client.get(f"/v1/flows/{flow['flow']}/quarantine").json()["rows"]
+    still, done = asyncio.run(_repaired(running, rows))
+    assert still == quarantine.Replayed(0, 0, 2)
+    assert done == quarantine.Replayed(2, 0, 0)
+    after = finished(client, flow["flow"])
+    assert (after["rows"], after["accepted_rows"], after["quarantined_rows"]) == (2, 2, 0)
+    assert after["outcomes"] == {"released": 1}
+
+
+async def _repaired(running: House, rows: list[dict[str, Any]]) -> tuple[quarantine.Replayed, quarantine.Replayed]:
+    now = dt.datetime.now(dt.UTC)
+    async with asyncpg.create_pool(running.settings.database("gateway"), min_size=1, max_size=2) as pool:
+        still = await quarantine.replay(pool, running.settings, [rows[0]["id"]], development(), now)
+        async with pool.acquire() as connection:
+            assert await quarantine.repair(connection, rows[1]["id"], line("q1").strip().encode())
+        return still, await quarantine.replay(pool, running.settings, [rows[0]["id"]], development(), now)
+
+
+# --- held -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_held_order_is_listed_with_its_reasons(client: httpx.Client) -> None:
+    answer = client.post("/v1/orders", json=order("large", total="5000.00"), headers={"Prefer": "wait=20"})
+    assert answer.json()["outcome"] in {"held", "referred"}
+    (row,) = [row for row in client.get("/v1/held").json()["orders"] if row["order"] == "home/large"]
+    assert row["total"] == "5000.00"
+    assert row["reasons"][0].startswith("over limit ")
+    assert row["reasons"][0].rpartition(" of ")[2] == "1,000.00"
+    page = client.get("/").text
+    assert "home/large" in page
+    assert "over limit" in page
+
+
+def test_the_documentation_is_served_without_a_credential_and_without_foreign_scripts(running: House) -> None:
+    assert "/v1/orders" in httpx.get(f"{running.url}/docs").text
+    assert "<script" not in httpx.get(f"{running.url}/docs").text
+    assert httpx.get(f"{running.url}/openapi.json").json()["openapi"].startswith("3.")

@@ -1,0 +1,79 @@
+"""Poison: a message that the database refuses for good is found by bisection and parked; all others are handled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from shared import parking
+from shared.batch import Batch
+from tests.kit.ledger_service import UNLUCKY_MINOR
+from tests.kit.stage import Stage, homes, order
+
+
+async def test_the_one_message_that_the_database_refuses_is_parked_and_all_others_are_handled(stage: Stage) -> None:
+    unlucky, *others = homes(each=4)
+    for n in range(24):
+        home = others[n % len(others)]
+        await stage.say(home, order(n, home))
+        if n == 13:
+            await stage.say(unlucky, order("bad", unlucky, UNLUCKY_MINOR))
+    async with stage.running() as engine:
+        await stage.decided(24)
+        await stage.equals(1, "select count(*) from parked")
+        await stage.all_published()
+        restarts = engine.metrics.restarts._value.get()
+        await stage.say(unlucky, order("next", unlucky))
+        await stage.equals(2, "select count(*) from parked")
+        assert engine.metrics.restarts._value.get() == restarts <= 7
+    assert await stage.rows("select home, messages from (select home, count(*) as messages from parked group by home)") == [
+        (unlucky, 2)
+    ]
+    assert await stage.value("select sum(balance) from account") == 2400
+
+
+async def test_a_poisonous_message_that_is_replayed_stays_parked(stage: Stage) -> None:
+    home, _ = homes()
+    await stage.say(home, order("bad", home, UNLUCKY_MINOR))
+    async with stage.running():
+        await stage.equals(1, "select count(*) from parked")
+        await parking.replay(stage.connection, home)
+        await stage.equals(False, "select replay from parked_home")
+        await stage.equals(1, "select count(*) from parked")
+
+
+async def test_a_passing_database_error_parks_nothing(stage: Stage) -> None:
+    """The server ends every connection while the ledger is idle, as a restart does."""
+    home, _ = homes()
+    await stage.say(home, order(1, home))
+    async with stage.running():
+        await stage.decided(1)
+        await stage.end_other_connections()
+        await stage.say(home, order(2, home))
+        await stage.decided(2)
+    assert await stage.value("select count(*) from parked") == 0
+
+
+async def test_a_message_tried_with_care_is_not_parked_for_a_passing_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Owners died here before, so each message is named first; but an instance that lives on was not killed by it."""
+    home, _ = homes()
+    async with stage.running() as engine:
+        await stage.until("leases exist", lambda: engine.ready)
+    await stage.value("update lease set holder = 'dead', until = now() - interval '1 s', deaths = 4, attempt = 'an older one'")
+    commit = Batch.commit
+    cuts: list[str] = []
+
+    async def cut_off(batch: Batch, *more: Any) -> None:
+        if not cuts:
+            cuts.append(batch.last_input)
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        await commit(batch, *more)
+
+    monkeypatch.setattr(Batch, "commit", cut_off)
+    await stage.say(home, order(1, home), order(2, home))
+    async with stage.running():
+        await stage.decided(2)
+    assert cuts == ["/gateway/0:1"]
+    assert await stage.value("select count(*) from parked") == 0

@@ -1,0 +1,94 @@
+"""Accounts in memory for the pure tests: wishes go in as the kit hands them over, facts come out, rows are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from contracts.accounts import OpenAccount
+from contracts.message import Message
+from services.accounts import store
+from services.accounts.account import Account, State
+from services.accounts.app import SERVICE
+from shared.service import Moment
+
+NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+TODAY = NOON.date()
+TOMORROW = TODAY + dt.timedelta(days=1)
+YESTERDAY = TODAY - dt.timedelta(days=1)
+
+
+def moment(home: str, at: dt.datetime = NOON, role: str = "director", actor: str = "ada") -> Moment:
+    return Moment(at=at, home=home, partition=0, cause="cause", flow="flow", actor=actor, role=role)
+
+
+@dataclass
+class Accounts:
+    """`say` decides one message, folds its facts into the rows and returns them; `due` are the timers that stand."""
+
+    rows: dict[str, Account] = field(default_factory=dict)
+    due: dict[str, dt.datetime] = field(default_factory=dict)
+    said: list[Any] = field(default_factory=list)
+
+    def say(self, wish: Any, at: dt.datetime = NOON, role: str = "director", home: str | None = None) -> list[Any]:
+        home = home or self.home_of(wish)
+        state, before = self.fold(wish, home, at, role)
+        for key, row in zip(store.rows(wish, home, 0), (state.account, state.root), strict=True):
+            if key is not None and row is not None:
+                self.rows[key] = row
+        for timer in store.deadlines(before, state, moment(home, at, role)):
+            if timer.due is None:
+                self.due.pop(timer.key, None)
+            else:
+                self.due[timer.key] = timer.due
+        return self.said
+
+    def fold(self, wish: Any, home: str, at: dt.datetime, role: str) -> tuple[State, State]:
+        keys = store.rows(wish, home, 0)
+        state = before = State(*(self.rows.get(key) if key else None for key in keys))
+        self.said = list(SERVICE.hears[type(wish)](before, wish, moment(home, at, role)))
+        for fact in self.said:
+            state = SERVICE.evolve(state, fact, at)
+        return state, before
+
+    def home_of(self, wish: Any) -> str:
+        """As the gateway routes it: where the account is, else its parent's home, else its own."""
+        if found := self.rows.get(wish.account):
+            return found.home
+        parent = wish.parent if isinstance(wish, OpenAccount) else None
+        return self.rows[parent].home if parent in self.rows else parent or wish.account
+
+    def __getitem__(self, name: str) -> Account:
+        return self.rows[name]
+
+
+def opening(account: str = "acme", **fields: Any) -> OpenAccount:
+    return OpenAccount(**{"account": account, "name": "Acme Ltd", "currency": "GBP", "limit_minor": 1_000_00, **fields})
+
+
+def accounts(*wishes: Message) -> Accounts:
+    """Accounts after these wishes; none of them may be refused."""
+    found = Accounts()
+    for wish in wishes:
+        found.say(wish)
+        assert all(name_of(fact) != "CommandRefused" for fact in found.said), found.said
+    return found
+
+
+def name_of(fact: Any) -> str:
+    return type(fact).__name__
+
+
+def names(facts: Iterable[Any]) -> list[str]:
+    return [name_of(fact) for fact in facts]
+
+
+def refused(facts: list[Any], reason: str) -> str:
+    """The detail of the one refusal that these facts are."""
+    assert [(name_of(fact), getattr(fact, "reason", "")) for fact in facts] == [("CommandRefused", reason)], facts
+    assert len(facts[0].detail) <= 500
+    return str(msgspec.to_builtins(facts[0])["detail"])
