@@ -30,11 +30,19 @@ PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3}
 WORKING = ("gateway", "accounts", "orders")
 TRADING = (*WORKING, "payments")
 
+TOPICS = (
+    ("accounts", "accounts"),
+    ("gateway", "orders.commands"),
+    ("orders", "orders"),
+    ("payments", "payments"),
+)
+"""What the simulator itself listens to: (speaker, topic)."""
 LINKS = (
     Link("gateway", "accounts.commands", "accounts"),
     Link("accounts", "accounts", "orders"),
     Link("gateway", "orders.commands", "orders"),
     Link("payments", "payments", "orders"),
+    Link("orders", "orders.commands", "orders"),
 )
 """The way of a message from outside, in the order in which it passes; at its end the order desk has decided."""
 BACK_LINKS = (Link("accounts", "accounts", "gateway"), Link("orders", "orders", "gateway"))

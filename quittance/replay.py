@@ -28,7 +28,7 @@ from contracts.payments import ItemPosted, ItemSettled
 from quittance import trade
 from quittance.board import Board
 from quittance.cast import TRADING, links_of
-from quittance.facts import Reader
+from quittance.facts import Place, Reader
 from quittance.intake import Flow, Gateway
 from quittance.orderfile import EPOCH, Piece
 from quittance.readers import Desks, caught_up
@@ -41,6 +41,8 @@ ANSWERED_AFTER = dt.timedelta(minutes=30)
 """How long the warehouse takes to answer a recall."""
 
 
+SPEAKERS = (("accounts", "accounts"), ("orders", "orders"), ("gateway", "orders.commands"), ("payments", "payments"))
+"""Who writes what of the topics that are read here."""
 WAREHOUSE = (RecordDespatch, RecordDelivery, AnswerRecall)
 
 
@@ -122,10 +124,18 @@ class Stage:
         return len(said)
 
     async def listen_to_the_end(self) -> None:
-        """Take in everything that stands on the topics now."""
-        ends = await self.reader.ends()
-        while not await self.reader.passed(ends):
+        """Take in everything that was said until now: all that the journals hold, for a topic may still lack the last of it."""
+        said = await self._committed()
+        while any(self.reader.seen.get(writer, 0) < last for writer, last in said.items()):
             await self.listen(wait_ms=20)
+
+    async def _committed(self) -> dict[tuple[Place, str], int]:
+        """Each writer of a topic that is read here → the last sequence in its journal."""
+        return {
+            (Place(topic, partition), f"/{speaker}/{partition}"): last
+            for speaker, topic in SPEAKERS
+            for partition, last in (await self.desks.said(speaker, topic)).items()
+        }
 
     async def settle(self) -> None:
         """Return when all that was sent is decided, and heard here."""
