@@ -40,7 +40,11 @@ def answer(problem: Problem) -> Response:
         "errors": [msgspec.to_builtins(fault) for fault in problem.errors],
         **problem.more,
     }
-    return JSONResponse(body, int(problem.status), problem.headers, MEDIA_TYPE)
+    response = JSONResponse(body, int(problem.status), problem.headers, MEDIA_TYPE)
+    if problem.status is HTTPStatus.UNAUTHORIZED:
+        # A line of its own: browsers read one challenge a line, and would not ask for a password behind another one.
+        response.headers.append("WWW-Authenticate", 'Bearer realm="quittance"')
+    return response
 
 
 async def on_problem(_: Request, problem: Exception) -> Response:
@@ -52,7 +56,7 @@ def unauthenticated() -> Problem:
     return Problem(
         HTTPStatus.UNAUTHORIZED,
         "no valid credential: send `Authorization: Bearer <token>`",
-        headers={"WWW-Authenticate": 'Bearer realm="quittance", Basic realm="quittance", charset="UTF-8"'},
+        headers={"WWW-Authenticate": 'Basic realm="quittance", charset="UTF-8"'},
     )
 
 

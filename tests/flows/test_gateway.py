@@ -86,6 +86,8 @@ def withheld(client: httpx.Client, flow: str) -> list[tuple[int, str, str]]:
 def test_nothing_is_shown_without_a_credential(running: House, path: str) -> None:
     answer = httpx.get(f"{running.url}{path}")
     assert problem(answer, 401)
+    # One challenge a line, or a browser would never ask for the password of the held page.
+    assert [challenge.split()[0] for challenge in answer.headers.get_list("www-authenticate")] == ["Basic", "Bearer"]
     assert "Bearer" in answer.headers["www-authenticate"]
 
 
