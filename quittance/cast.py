@@ -30,13 +30,6 @@ PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3}
 WORKING = ("gateway", "accounts", "orders")
 TRADING = (*WORKING, "payments")
 
-TOPICS = (
-    ("accounts", "accounts"),
-    ("gateway", "orders.commands"),
-    ("orders", "orders"),
-    ("payments", "payments"),
-)
-"""What the simulator itself listens to: (speaker, topic)."""
 LINKS = (
     Link("gateway", "accounts.commands", "accounts"),
     Link("accounts", "accounts", "orders"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -62,10 +62,6 @@ class Reader:
                 continue
             self.seen[place, where.source] = sequence
             yield Said(place, record.key or b"", body)
-
-    def behind(self, speaker: str, topic: str, said: Mapping[int, int]) -> int:
-        """How many of a speaker's messages (partition → last sequence it committed) were not taken yet."""
-        return sum(max(last - self.seen.get((Place(topic, p), f"/{speaker}/{p}"), 0), 0) for p, last in said.items())
 
     async def ends(self) -> dict[TopicPartition, int]:
         return dict(await self._consumer.end_offsets(list(self._consumer.assignment())))

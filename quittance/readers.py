@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import asyncpg
@@ -56,6 +57,11 @@ class Desks:
         """Messages that wait in a service's mailbox."""
         return int(await self._connections[service].fetchval("select count(*) from mailbox"))
 
+    async def overdue(self, service: str) -> int:
+        """Timers that its clocks have reached and that have not fired: a recheck of held orders goes on, for one."""
+        count = "select count(*) from timer join progress using (partition) where due <= clock"
+        return int(await self._connections[service].fetchval(count))
+
     async def behind(self, link: Link) -> int:
         """Messages of the speaker that the listener has not decided yet."""
         said = await self.said(link.speaker, link.topic)
@@ -88,21 +94,34 @@ async def connected(settings: Settings, service: str) -> asyncpg.Connection:
         raise Unusable(f"PostgreSQL does not answer ({error}); start it with `quittance up`") from error
 
 
+class Patience:
+    """Waiting that ends: when a count of what is waited for has not shrunk for so long, that is said."""
+
+    def __init__(self, told: str) -> None:
+        self._told = told
+        self._least: int | None = None
+        self._since = time.monotonic()
+
+    def see(self, waiting: int) -> None:
+        """Raises `Unusable` when nothing moves."""
+        if self._least is None or waiting < self._least:
+            self._least, self._since = waiting, time.monotonic()
+        if time.monotonic() - self._since > STUCK_S:
+            raise Unusable(f"{self._told} ({waiting} waiting for {STUCK_S:.0f} s); see its log and `quittance parked list`")
+
+
 async def caught_up(desks: Desks, mailboxes: Iterable[str], links: Iterable[Link]) -> None:
     """Return when every mailbox is empty and every link is heard, in this order, so that nothing is under way behind us."""
     for service in mailboxes:
-        await _until_zero(lambda: desks.mail(service), f"{service} does not empty its mailbox")  # noqa: B023 - awaited here
+        await _until_zero(partial(desks.mail, service), f"{service} does not empty its mailbox")
     for link in links:
-        told = f"{link.listener} does not hear {link.speaker} on {link.topic}"
-        await _until_zero(lambda: desks.behind(link), told)  # noqa: B023
+        await _until_zero(partial(desks.behind, link), f"{link.listener} does not hear {link.speaker} on {link.topic}")
+        await _until_zero(partial(desks.overdue, link.listener), f"{link.listener} does not fire its timers")
 
 
-async def _until_zero(count: object, told: str) -> None:
-    pause_s, least, since = POLL_S, None, time.monotonic()
-    while waiting := await count():  # type: ignore[operator]
-        if least is None or waiting < least:
-            least, since = waiting, time.monotonic()
-        if time.monotonic() - since > STUCK_S:
-            raise Unusable(f"{told} ({waiting} waiting for {STUCK_S:.0f} s); see its log and `quittance parked list`")
+async def _until_zero(count: Callable[[], Awaitable[int]], told: str) -> None:
+    patience, pause_s = Patience(told), POLL_S
+    while waiting := await count():
+        patience.see(waiting)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.5, POLL_S_MAX)

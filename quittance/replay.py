@@ -31,7 +31,7 @@ from quittance.cast import TRADING, links_of
 from quittance.facts import Place, Reader
 from quittance.intake import Flow, Gateway
 from quittance.orderfile import EPOCH, Piece
-from quittance.readers import Desks, caught_up
+from quittance.readers import Desks, Patience, caught_up
 from quittance.stretches import Stretches
 from quittance.trade import Act, Diary, Released
 from shared import mailbox
@@ -126,7 +126,9 @@ class Stage:
     async def listen_to_the_end(self) -> None:
         """Take in everything that was said until now: all that the journals hold, for a topic may still lack the last of it."""
         said = await self._committed()
-        while any(self.reader.seen.get(writer, 0) < last for writer, last in said.items()):
+        patience = Patience("what the journals hold does not appear on the topics")
+        while behind := sum(max(last - self.reader.seen.get(writer, 0), 0) for writer, last in said.items()):
+            patience.see(behind)
             await self.listen(wait_ms=20)
 
     async def _committed(self) -> dict[tuple[Place, str], int]:
