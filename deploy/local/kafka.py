@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from deploy.local import probe
-from deploy.local.process import DYING_S_MAX, is_ours, require_free, terminate
+from deploy.local.process import DYING_S_MAX, is_ours, require_free, serves, terminate
 from deploy.local.settings import REPOSITORY, Settings, StackError
 
 POM = REPOSITORY / "deploy" / "pom.xml"
@@ -78,7 +78,7 @@ def version(settings: Settings) -> str | None:
 
 def start(settings: Settings) -> None:
     """Returns when the broker answers; does nothing when it runs already."""
-    if running_pid(settings) is not None:
+    if serves(lambda: running_pid(settings), lambda: probe.kafka_answers(f"127.0.0.1:{running_port(settings)}")):
         return
     killed = DYING_S_MAX if _record(settings) else 0.0  # a clean stop leaves no record
     require_free(settings.kafka_port, "QUITTANCE_KAFKA_PORT", killed)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import DYING_S_MAX, is_ours, require_free
+from deploy.local import probe
+from deploy.local.process import DYING_S_MAX, is_ours, require_free, serves
 from deploy.local.settings import Settings, StackError
 
 ACCOUNTS = ("postgres", "_postgres", "nobody")  # Debian with PostgreSQL, macOS, everywhere
@@ -80,6 +81,11 @@ def running_port(settings: Settings) -> int | None:
     return port if running_pid(settings) is not None else None
 
 
+def _answers(settings: Settings) -> bool:
+    port = running_port(settings)
+    return port is not None and probe.postgres_answers(url(settings, port))
+
+
 def version() -> str | None:
     """None when the wheel is missing."""
     wheel = _wheel()
@@ -96,7 +102,7 @@ def url(settings: Settings, port: int) -> str:
 
 def start(settings: Settings) -> None:
     """Returns when it accepts connections; does nothing when it runs already."""
-    if running_pid(settings) is not None:
+    if serves(lambda: running_pid(settings), lambda: _answers(settings)):
         return
     killed = DYING_S_MAX if _postmaster(settings) != (None, None) else 0.0  # a clean stop leaves no record
     require_free(settings.postgres_port, "QUITTANCE_POSTGRES_PORT", killed)

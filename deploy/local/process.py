@@ -6,6 +6,7 @@ because the system gives a dead process's pid to somebody else.
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -21,6 +22,16 @@ def is_ours(pid: int, mark: str) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and mark in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
         return False
+
+
+def serves(pid: Callable[[], int | None], answers: Callable[[], bool]) -> bool:
+    """Does it run? One that was killed a moment ago still has its pid, so a silent one is waited for: it answers, or is gone."""
+    deadline = time.monotonic() + DYING_S_MAX
+    while pid() is not None:
+        if answers() or time.monotonic() >= deadline:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def terminate(pid: int, mark: str, patience_s: float) -> None:
