@@ -21,17 +21,23 @@ import msgspec
 
 from contracts.envelope import encode_value
 
+KEPT_ROWS = 20_000
+"""Rows a partition's owner keeps in memory per table and generation, where the table does not say otherwise: some 20 MB."""
 SQL_TYPES = {int: "bigint", str: "text", bool: "boolean", dt.date: "date", dt.datetime: "timestamptz"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """SQL: `key text primary key, partition smallint, <columns>, body bytea`. `key` and `columns` are attributes of `row`."""
+    """SQL: `key text primary key, partition smallint, <columns>, body bytea`. `key` and `columns` are attributes of `row`.
+
+    `kept`: rows in memory per partition and generation (`shared.slot.Rows`).
+    """
 
     name: str
     row: type[msgspec.Struct]
     key: str
     columns: tuple[str, ...] = ()
+    kept: int = KEPT_ROWS
 
     @cached_property
     def decode(self) -> Any:

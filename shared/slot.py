@@ -14,8 +14,6 @@ from contracts.envelope import Address, Envelope
 from shared.service import Service
 from shared.timers import Timers
 
-CACHE_ROWS = 50_000
-"""Rows kept per table and partition before the older half is let go: some 50 MB a table."""
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -48,11 +46,15 @@ class Input:
 
 
 class Rows:
-    """Rows of one table; a key that is known to have no row maps to None. Two generations instead of an LRU list."""
+    """Rows of one table; a key that is known to have no row maps to None. Two generations instead of an LRU list.
 
-    __slots__ = ("cold", "hot")
+    `kept`: rows of the younger generation before the older one is let go; twice as many may be in memory.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("cold", "hot", "kept")
+
+    def __init__(self, kept: int) -> None:
+        self.kept = kept
         self.hot: dict[str, Any] = {}
         self.cold: dict[str, Any] = {}
 
@@ -70,7 +72,7 @@ class Rows:
         return absent
 
     def rotate(self) -> None:
-        if len(self.hot) > CACHE_ROWS:
+        if len(self.hot) > self.kept:
             self.cold, self.hot = self.hot, {}
 
 
@@ -102,7 +104,7 @@ class Slot:
         self.attempt = ""
         self.condemned: str | None = None
         self.fired = False
-        self.rows = {name: Rows() for name in service.distinct_tables()}
+        self.rows = {name: Rows(table.kept) for name, table in service.distinct_tables().items()}
         self._field_tables = [service.tables[field].name for field in service.state.__struct_fields__]
 
     def caches(self) -> list[dict[str, Any]]:

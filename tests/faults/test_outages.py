@@ -40,6 +40,13 @@ async def stage(breakable: Settings) -> AsyncIterator[Stage]:
         yield fresh
 
 
+async def _killed(pid: int | None) -> None:
+    """Gone for good, or a start that follows would take it for running."""
+    process = psutil.Process(pid)
+    process.kill()
+    await asyncio.to_thread(process.wait, 10)
+
+
 async def _back(stage: Stage) -> None:
     """The test's own clients, after an outage."""
     await stage.connection.close(timeout=1)
@@ -51,7 +58,7 @@ async def _goes_on(stage: Stage, engine: Engine, before: int) -> None:
     await stage.say(home, *[order(f"again-{n}", home) for n in range(5)])
     await stage.say(other, *[order(f"again-{n}-o", other) for n in range(5)])
     await stage.decided(before + 10, patience_s=PATIENCE_S)
-    await stage.all_published(patience_s=PATIENCE_S)
+    await stage.all_published(patience_s=PATIENCE_S, repeats=True)
     assert await stage.value("select sum(balance) from account") == 100 * (before + 10)
     assert await stage.value("select count(*) from parked") == 0
 
@@ -65,7 +72,7 @@ async def test_a_database_that_went_away_is_waited_for(stage: Stage, breakable: 
         if clean:
             await asyncio.to_thread(postgres.stop, breakable)
         else:
-            psutil.Process(postgres.running_pid(breakable)).kill()
+            await _killed(postgres.running_pid(breakable))
         await stage.say(home, order("meanwhile", home))
         await asyncio.to_thread(local_stack.up, breakable)
         await _back(stage)
@@ -82,7 +89,7 @@ async def test_a_broker_that_went_away_is_waited_for(stage: Stage, breakable: Se
         if clean:
             await asyncio.to_thread(kafka.stop, breakable)
         else:
-            psutil.Process(kafka.running_pid(breakable)).kill()
+            await _killed(kafka.running_pid(breakable))
         await asyncio.to_thread(local_stack.up, breakable)
         stage.producer = AIOKafkaProducer(bootstrap_servers=stage.settings.kafka, acks="all", enable_idempotence=True)
         await stage.producer.start()

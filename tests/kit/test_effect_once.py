@@ -78,10 +78,13 @@ async def test_an_unknown_commit_is_neither_lost_nor_doubled(stage: Stage, monke
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
     monkeypatch.setattr(Batch, "commit", cut_off)
-    await stage.say(home, *[order(n, home) for n in range(20)])
-    await stage.say(other, *[order(f"o{n}", other) for n in range(20)])
+    await stage.say(home, order("alone", home))
     async with stage.running() as engine:
+        await stage.until("the connection is cut", lambda: cuts)
+        await stage.say(home, *[order(n, home) for n in range(19)])
+        await stage.say(other, *[order(f"o{n}", other) for n in range(20)])
         await stage.decided(40)
         await stage.all_published()
-        assert cuts and engine.metrics.restarts._value.get() == 1
+        assert cuts == [1] and engine.metrics.restarts._value.get() == 1
     assert (await stage.balance(home), await stage.balance(other)) == (2000, 2000)
+    assert await stage.value("select count(*) from parked") == 0

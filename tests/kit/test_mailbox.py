@@ -69,9 +69,11 @@ async def test_mail_is_handled_once_though_its_owner_dies_around_the_commit(
     assert await stage.balance(home) == 600
 
 
-async def test_a_post_wakes_its_owner(stage: Stage) -> None:
+async def test_a_post_wakes_its_owner(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.engine.IDLE_WAIT_MS", 5000)  # so that no poll finds it first
+    monkeypatch.setattr("shared.engine.FETCH_WAIT_S_MAX", 5.0)
     home, _ = homes()
-    async with stage.running() as engine:
+    async with stage.running(lease_s=20) as engine:
         await stage.until("it is ready", lambda: engine.ready)
         await asyncio.sleep(0.3)
         await mailbox.post(stage.connection, [_letter(home, order(1, home))])

@@ -9,27 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import slot
 from shared.batch import TableChanges
 from shared.rows import sql_type
 from shared.slot import Rows
 
 
 def test_a_row_in_memory_is_not_loaded_again() -> None:
-    rows = Rows()
+    rows = Rows(kept=10)
     rows.hot["a"] = 1
     assert rows.missing(["a", "b"]) == ["b"]
 
 
 def test_a_key_known_to_have_no_row_is_not_asked_for_again() -> None:
-    rows = Rows()
+    rows = Rows(kept=10)
     rows.hot["a"] = None
     assert rows.missing(["a"]) == []
 
 
-def test_a_row_used_lives_on_and_an_unused_one_goes_after_two_generations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slot, "CACHE_ROWS", 1)
-    rows = Rows()
+def test_a_row_used_lives_on_and_an_unused_one_goes_after_two_generations() -> None:
+    rows = Rows(kept=1)
     rows.hot |= {"used": 1, "unused": 2}
     rows.rotate()
     assert rows.missing(["used"]) == [] and rows.hot == {"used": 1}
@@ -39,7 +37,7 @@ def test_a_row_used_lives_on_and_an_unused_one_goes_after_two_generations(monkey
 
 
 def test_a_small_memory_is_kept() -> None:
-    rows = Rows()
+    rows = Rows(kept=10)
     rows.hot["a"] = 1
     rows.rotate()
     assert rows.hot == {"a": 1}

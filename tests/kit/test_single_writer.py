@@ -134,6 +134,7 @@ async def test_work_that_takes_longer_than_a_lease_keeps_it(stage: Stage) -> Non
             engine.slots[0].parked.add(home)
             await _park(stage, home, slow)
             await stage.decided(slow)
+            assert await stage.value("select until > now() from lease where partition = 0")
         assert engine.metrics.restarts._value.get() == 0
 
 
