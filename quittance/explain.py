@@ -150,7 +150,10 @@ async def _found(connection: asyncpg.Connection, asked: str) -> tuple[str, int]:
         return rows[0]["key"], rows[0]["partition"]
     if rows:
         raise Unusable(f"{asked!r} is in several feeds: name one of {', '.join(row['key'] for row in rows)}")
-    raise Unusable(f"the order desk knows no order {asked!r}; is it in quarantine? see `quittance quarantine list`")
+    raise Unusable(
+        f"the order desk knows no order {asked!r}; is it in quarantine (`quittance quarantine list`), or in "
+        "another namespace? The synthetic day has its own: QUITTANCE_NAMESPACE=day_"
+    )
 
 
 async def full_name(settings: Settings, asked: str) -> str | None:

@@ -95,7 +95,9 @@ class Gateway:
             try:
                 response = await self._client.request(method, path, content=body(), headers=headers, **more)
             except httpx.ConnectError as error:
-                raise Unusable(f"no gateway answers at {self._client.base_url}; start one with `quittance run`") from error
+                raise Unusable(
+                    f"no gateway answers at {self._client.base_url}; start it with `quittance serve accounts orders gateway`"
+                ) from error
             if response.status_code not in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
                 return _answer(response)
             await asyncio.sleep(float(response.headers.get("Retry-After", BUSY_S)))

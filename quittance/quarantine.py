@@ -14,9 +14,9 @@ import msgspec
 
 from quittance.cast import TRADING
 from quittance.installation import Unusable
-from quittance.intake import Gateway
 from quittance.parked import open_databases
-from services.gateway.mapping import mappings
+from services.gateway import quarantine as withheld
+from services.gateway.credentials import development
 from shared import quarantine as topics
 from shared.settings import Settings
 
@@ -112,53 +112,30 @@ async def _of_topic(connection: asyncpg.Connection, service: str, name: str) -> 
 
 
 async def repair(settings: Settings, name: str, file: Path) -> None:
-    """Put mended bytes beside the original of a gateway row; replay sends them."""
+    """Put mended bytes beside the original of a gateway row; replay sends them. Raises `Unusable` when it waits no more."""
+    await _waits(settings, name)
+    async with open_databases(settings, (GATEWAY,)) as databases:
+        if not await withheld.repair(databases[GATEWAY], int(name), file.read_bytes().rstrip(b"\r\n")):
+            raise Unusable(f"row {name} was settled just now; nothing changed")
+
+
+async def replay(settings: Settings, name: str) -> withheld.Replayed:
+    """Send a row, with all rows of its document, or a body again; what cannot go on stays, with its new reasons."""
+    await _waits(settings, name)
+    pool = await asyncpg.create_pool(settings.database(GATEWAY), min_size=1, max_size=2)
+    try:
+        return await withheld.replay(pool, settings, [int(name)], development(), dt.datetime.now(dt.UTC))
+    finally:
+        await pool.close()
+
+
+async def _waits(settings: Settings, name: str) -> None:
+    """Raises `Unusable` unless this is a row or body at the gateway that nobody has settled yet."""
     row = await show(settings, name)
     if row.service != GATEWAY:
         raise Unusable(f"{name} stands on topic {row.kind}: mend it at its writer, then `quittance quarantine discard {name}`")
-    async with open_databases(settings, (GATEWAY,)) as databases:
-        await databases[GATEWAY].execute(
-            "update withheld set repaired = $2 where id = $1", int(name), file.read_bytes().rstrip(b"\r\n")
-        )
-
-
-async def replay(settings: Settings, gateway: Gateway, name: str) -> str:
-    """Send a row, and all rows of its document, again as a small file; returns the flow. What is still bad comes back."""
-    row = await show(settings, name)
-    if row.service != GATEWAY or row.kind not in mappings():
-        raise Unusable(f"{name} is no row of a file; send it again with `POST /v1/events` or `/v1/orders`")
-    async with open_databases(settings, (GATEWAY,)) as databases:
-        rows = await _document(databases[GATEWAY], row)
-        header = await _header(databases[GATEWAY], row.flow)
-        body = b"\n".join([header, *(each["repaired"] or each["raw"] for each in rows), b""])
-        flow = await gateway.send_file(row.kind, f"repaired {row.reference or name}", body)
-        await gateway.finished(flow["flow"])
-        ids = [each["id"] for each in rows]
-        await databases[GATEWAY].execute(
-            "update withheld set status = 'replayed', replayed_as = $2 where id = any($1::bigint[])", ids, flow["flow"]
-        )
-    return str(flow["flow"])
-
-
-async def _document(connection: asyncpg.Connection, row: Kept) -> list[asyncpg.Record]:
-    """Rows of one document are mended and sent together: an order goes whole or not at all."""
-    rows: list[asyncpg.Record] = await connection.fetch(
-        "select id, raw, repaired from withheld where status = 'waiting' "
-        "and (id = $1 or ($2 <> '' and flow = $3 and reference = $2)) order by line, id",
-        int(row.id),
-        row.reference,
-        row.flow,
-    )
-    return rows
-
-
-async def _header(connection: asyncpg.Connection, flow: str) -> bytes:
-    beginning: bytes | None = await connection.fetchval(
-        "select body from chunk join flow on flow.upload = chunk.upload where flow.id = $1 and number = 0", flow
-    )
-    if not beginning:
-        raise Unusable(f"the file of flow {flow} is no longer stored; send the mended rows as a file of their own")
-    return beginning.split(b"\n", 1)[0].rstrip(b"\r")
+    if row.status != "waiting":
+        raise Unusable(f"{name} is {row.status} already; `quittance quarantine list` names what waits")
 
 
 async def discard(settings: Settings, name: str, reason: str, who: str) -> None:

@@ -127,12 +127,12 @@ async def _started(wish: Wish, settings: Settings, processes: Processes) -> int:
         seconds = await _perform(stage, script)
         result = _result(stage, script, seconds)
     _summary(settings, stage, script, result)
-    if not wish.once:
-        await _until_asked()
-    else:
-        await processes.stop()
     if wish.once:
+        told("  it stops now   look again with: make up && quittance serve accounts orders gateway")
+        await processes.stop()
         print(json.dumps(msgspec.to_builtins(result)), flush=True)
+    else:
+        await _until_asked()
     return 0 if result.complete else 1
 
 
@@ -378,7 +378,7 @@ def told(text: str = "") -> None:
 def _where_to_look(settings: Settings, stage: Stage, script: Script) -> None:
     say = told
     example = stage.board.example("held") or stage.board.example("referred") or stage.board.example("released")
-    say("\n[bold]Where to look[/]")
+    say("\n[bold]Where to look[/] (`source .venv/bin/activate` first)")
     say(f"  held orders    {installation.gateway_url(settings)}/  (any user; the password is in {keys.people_path(settings)})")
     if example:
         say(f"  why            quittance explain {example}")

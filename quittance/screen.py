@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,8 +20,10 @@ from quittance.replay import Stage
 REFRESH_S = 0.25
 LINE_EVERY_S = 2.0
 REASONS_SHOWN = 8
+PIPED_COLUMNS = 160
+"""Where there is no terminal: wide enough that a message of a trace stands on one line."""
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS)
 """All that is for people goes here; the last line of `quittance run` and every `--json` go to standard output as they are."""
 
 

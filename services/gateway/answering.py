@@ -41,9 +41,11 @@ class Desk:
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
-    def received(self) -> dt.datetime:
-        """The time of what says none: now, or on event time the beginning, which moves no clock."""
-        return self.now() if self.settings.clock == "wall" else EVENT_BEGINNING
+    async def received(self) -> dt.datetime:
+        """The time of what says none: now; on event time, as far as messages have come."""
+        if self.settings.clock == "wall":
+            return self.now()
+        return await self.pool.fetchval("select max(clock) from progress") or EVENT_BEGINNING
 
 
 def desk_of(request: Request) -> Desk:

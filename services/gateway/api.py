@@ -40,6 +40,7 @@ from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
 from services.gateway.problems import Problem, answer, forbidden, on_problem
+from services.gateway.reading import EVENT_BEGINNING
 from services.gateway.sorting import FileFlow
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ async def place_order(request: Request) -> Response:
     check_media(request, JSON)
     raw, body = await _json(request)
     try:
-        wish = bodies.order_wish(body, who.team if who.feed == EVERYTHING else who.feed, desk.received())
+        wish = bodies.order_wish(body, who.team if who.feed == EVERYTHING else who.feed, await desk.received())
         return await _admit(request, desk, who, wish, "order", _client_key(request))
     except Faulty as error:
         raise await withhold(desk, who, "order", bodies.identity(body), raw, error) from error
@@ -80,7 +81,7 @@ async def send_events(request: Request) -> Response:
         return await _send_batch(request, desk, who)
     raw, body = await _json(request)
     try:
-        wish = bodies.event_wish(body, desk.received())
+        wish = bodies.event_wish(body, await desk.received())
         return await _admit(request, desk, who, wish, "event", None)
     except Faulty as error:
         raise await withhold(desk, who, "event", bodies.identity(body), raw, error) from error
@@ -111,7 +112,8 @@ def _client_key(request: Request) -> str | None:
 
 async def _send_batch(request: Request, desk: Desk, who: Credential) -> Response:
     raw = await body_of(request)
-    lines = [_event_line(n, line, desk) for n, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
+    received = await desk.received()
+    lines = [_event_line(n, line, received) for n, line in enumerate(raw.split(b"\n"), start=1) if line.strip()]
     digest = hashlib.sha256(raw).digest()
     flow = intake.batch_flow(who, digest)
     done = await intake.admit_batch(desk.pool, lines, flow, digest, len(raw), who, desk.settings.partitions, desk.now())
@@ -120,9 +122,9 @@ async def _send_batch(request: Request, desk: Desk, who: Credential) -> Response
     return await _batch_answer(request, desk, who, flow, done)
 
 
-def _event_line(number: int, raw: bytes, desk: Desk) -> Line:
+def _event_line(number: int, raw: bytes, received: dt.datetime) -> Line:
     try:
-        return Line(number, raw, bodies.event_wish(bodies.parse(raw), desk.received()))
+        return Line(number, raw, bodies.event_wish(bodies.parse(raw), received))
     except Malformed as error:
         return Line(number, raw, None, (Fault(f"line {number}, column {error.column}", error.problem, error.mend),))
     except Faulty as error:
@@ -175,7 +177,9 @@ async def _file_answer(
         is_new = await flows.open_file(connection, flow, who, rule.kind, name, upload, as_of)
         if is_new:
             said = FileAccepted(flow=flow, kind=rule.kind, digest=upload.digest.hex(), bytes=upload.bytes, name=name)
-            about = FileFlow(flow, rule.kind, who, "", as_of or desk.received())
+            about = FileFlow(
+                flow, rule.kind, who, "", as_of or (desk.now() if desk.settings.clock == "wall" else EVENT_BEGINNING)
+            )
             await reading.say(connection, desk.settings.partitions, said, about, f"accepted/{flow}/{upload.id}")
         else:
             await uploads.discard(connection, upload.id)

@@ -39,15 +39,24 @@ async def page(pool: asyncpg.Pool, who: Credential, after: str = "") -> HeldPage
     rows = await pool.fetch(
         """
         select held.*, account.name from held left join account using (account)
-        where ($1::text[] = '{}' or portfolio = any($1)) and ($2 = '' or "order" > $2)
-        order by "order" limit $3
+        where ($1::text[] = '{}' or portfolio = any($1)) and (since, "order") > ($2::timestamptz, $3)
+        order by since, "order" limit $4
         """,
         list(who.portfolios),
-        after,
+        *_place(after),
         PAGE,
     )
     shown = [_shown(row) for row in rows]
-    return HeldPage(total, shown, shown[-1]["order"] if len(shown) == PAGE else None)
+    return HeldPage(total, shown, f"{shown[-1]['since']} {shown[-1]['order']}" if len(shown) == PAGE else None)
+
+
+def _place(after: str) -> tuple[dt.datetime, str]:
+    """Where the last page ended: `<since> <order>`. Anything else starts from the beginning."""
+    since, _, order = after.partition(" ")
+    try:
+        return dt.datetime.fromisoformat(since).astimezone(dt.UTC), order
+    except ValueError:
+        return dt.datetime(1, 1, 2, tzinfo=dt.UTC), ""
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:
