@@ -47,6 +47,7 @@ class Installation:
     servers: Servers
     home: Path
     namespace: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:8]}_")
+    batch_max: int = 2_000
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,6 +58,7 @@ class Installation:
             "NAMESPACE": self.namespace,
             "PORT": str(neighbouring_ports(SERVICES)),
             "LEASE_S": LEASE_S,
+            "BATCH_MAX": str(self.batch_max),
         }
         return {**os.environ, **{f"QUITTANCE_{name}": value for name, value in own.items()}, "PYTHONPATH": str(REPOSITORY)}
 
@@ -216,6 +218,7 @@ def kill_orders(made: Installation, times: int, first_after: int, then_every: in
 def test_killed_three_times_the_order_desk_says_the_same_facts(
     undisturbed: tuple[Installation, dict[str, Any]], files: Files, installation: Installation
 ) -> None:
+    installation.batch_max = 2  # small, so that the desk is still at work when the third kill comes; the facts are the same
     process = installation.start("run", *files.arguments, "--once", "--no-trade")
     killed = kill_orders(installation, 3, first_after=320, then_every=60, process=process)
     result = last_line(process)
@@ -238,6 +241,7 @@ async def first_decisions(made: Installation) -> Counter[str]:
 def test_with_the_trade_on_every_order_is_decided_once_though_the_desk_is_killed(
     files: Files, installation: Installation
 ) -> None:
+    installation.batch_max = 2
     process = installation.start("run", *files.arguments, "--once", "--trade")
     killed = kill_orders(installation, 3, first_after=450, then_every=150, process=process)
     result = last_line(process)
@@ -254,6 +258,7 @@ def test_with_the_trade_on_every_order_is_decided_once_though_the_desk_is_killed
     refolded = installation.quittance("refold", "--json")
     assert refolded.returncode == 0, refolded.stdout + refolded.stderr
 
+    installation.batch_max = 2_000
     again = installation.run(files, "--trade")
     assert again["duplicates"] == again["orders"] == result["orders"]
     assert (again["released"], again["held"]) == (result["released"], result["held"])
