@@ -40,6 +40,10 @@ LINKS = (
 """The way of a message from outside, in the order in which it passes; at its end the order desk has decided."""
 BACK_LINKS = (Link("accounts", "accounts", "gateway"), Link("orders", "orders", "gateway"))
 """What the gateway hears of it."""
+READ = ("accounts", "orders", "orders.commands", "payments")
+"""Topics that a replay reads to see what becomes of its orders."""
+WRITERS = tuple(dict.fromkeys((link.speaker, link.topic) for link in (*LINKS, *BACK_LINKS) if link.topic in READ))
+"""Who writes them: (service, topic)."""
 
 
 def links_of(services: tuple[str, ...], links: tuple[Link, ...] = LINKS) -> list[Link]:

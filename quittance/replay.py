@@ -27,7 +27,7 @@ from contracts.orders import (
 from contracts.payments import ItemPosted, ItemSettled
 from quittance import trade
 from quittance.board import Board
-from quittance.cast import TRADING, links_of
+from quittance.cast import TRADING, WRITERS, links_of
 from quittance.facts import Place, Reader
 from quittance.intake import Flow, Gateway
 from quittance.orderfile import EPOCH, Piece
@@ -41,8 +41,6 @@ ANSWERED_AFTER = dt.timedelta(minutes=30)
 """How long the warehouse takes to answer a recall."""
 
 
-SPEAKERS = (("accounts", "accounts"), ("orders", "orders"), ("gateway", "orders.commands"), ("payments", "payments"))
-"""Who writes what of the topics that are read here."""
 WAREHOUSE = (RecordDespatch, RecordDelivery, AnswerRecall)
 
 
@@ -135,7 +133,7 @@ class Stage:
         """Each writer of a topic that is read here → the last sequence in its journal."""
         return {
             (Place(topic, partition), f"/{speaker}/{partition}"): last
-            for speaker, topic in SPEAKERS
+            for speaker, topic in WRITERS
             for partition, last in (await self.desks.said(speaker, topic)).items()
         }
 

@@ -24,7 +24,7 @@ from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
 from quittance import installation, keys, replay
 from quittance.board import Board
-from quittance.cast import BACK_LINKS, TRADING, WORKING, links_of, program_of, service_of
+from quittance.cast import BACK_LINKS, READ, TRADING, WORKING, links_of, program_of, service_of
 from quittance.day import day
 from quittance.facts import reading
 from quittance.installation import Unusable
@@ -49,7 +49,6 @@ DEFAULT_LIMIT = "1000.00"
 """Credit limit of an account that an order file names and no accounts file describes: the default policy for a newcomer."""
 ACCOUNT_HEADER = ("account", "name", "currency", "limit", "payment_days", "risk_class", "portfolio", "status", "po_required")
 DEFAULT_TERMS = ("30", "standard", "main", "open", "no")
-TOPICS = ("accounts", "orders", "orders.commands", "payments")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +191,7 @@ async def _stage(settings: Settings, script: Script, tokens: tuple[str, str]) ->
     people, warehouse = (Gateway(url, token) for token in tokens)
     looks = await desks(settings, TRADING)
     try:
-        async with reading(settings, TOPICS) as reader:
+        async with reading(settings, READ) as reader:
             board = Board(script.survey.orders, script.survey.returns)
             stage = Stage(settings, people, warehouse, looks, reader, board)
             if script.trade:

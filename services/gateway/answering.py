@@ -19,7 +19,7 @@ from services.gateway.bodies import Malformed
 from services.gateway.credentials import Credential
 from services.gateway.intake import Admitted
 from services.gateway.problems import Problem, unauthenticated
-from services.gateway.reading import EVENT_BEGINNING, Reader
+from services.gateway.reading import Reader, received
 from services.gateway.waiting import Waiters, wanted_s
 from shared.settings import Settings
 
@@ -42,10 +42,8 @@ class Desk:
         return dt.datetime.now(dt.UTC)
 
     async def received(self) -> dt.datetime:
-        """The time of what says none: now; on event time, as far as messages have come."""
-        if self.settings.clock == "wall":
-            return self.now()
-        return await self.pool.fetchval("select max(clock) from progress") or EVENT_BEGINNING
+        """The time of a body that says none."""
+        return await received(self.pool, self.settings, self.now())
 
 
 def desk_of(request: Request) -> Desk:

@@ -40,7 +40,6 @@ from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
 from services.gateway.problems import Problem, answer, forbidden, on_problem
-from services.gateway.reading import EVENT_BEGINNING
 from services.gateway.sorting import FileFlow
 
 log = structlog.get_logger(__name__)
@@ -177,9 +176,7 @@ async def _file_answer(
         is_new = await flows.open_file(connection, flow, who, rule.kind, name, upload, as_of)
         if is_new:
             said = FileAccepted(flow=flow, kind=rule.kind, digest=upload.digest.hex(), bytes=upload.bytes, name=name)
-            about = FileFlow(
-                flow, rule.kind, who, "", as_of or (desk.now() if desk.settings.clock == "wall" else EVENT_BEGINNING)
-            )
+            about = FileFlow(flow, rule.kind, who, "", as_of or reading.undated(desk.settings, desk.now()))
             await reading.say(connection, desk.settings.partitions, said, about, f"accepted/{flow}/{upload.id}")
         else:
             await uploads.discard(connection, upload.id)

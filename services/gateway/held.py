@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from contracts.orders import Decision, Placed
 from services.gateway import reasons
 from services.gateway.credentials import Credential
+from services.gateway.problems import Problem
 from shared import money
 
 PAGE = 200
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+BEFORE_ALL = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
 PAGES = Path(__file__).with_name("pages")
 _decode_decision = msgspec.json.Decoder(Decision).decode
 _decode_placed = msgspec.json.Decoder(Placed).decode
@@ -47,16 +51,23 @@ async def page(pool: asyncpg.Pool, who: Credential, after: str = "") -> HeldPage
         PAGE,
     )
     shown = [_shown(row) for row in rows]
-    return HeldPage(total, shown, f"{shown[-1]['since']} {shown[-1]['order']}" if len(shown) == PAGE else None)
+    return HeldPage(total, shown, _token(rows[-1]) if len(shown) == PAGE else None)
+
+
+def _token(row: asyncpg.Record) -> str:
+    """Where a page ends: `<microseconds since 1970>~<order>`, which goes into an address as it is."""
+    return f"{(row['since'] - EPOCH) // dt.timedelta(microseconds=1)}~{row['order']}"
 
 
 def _place(after: str) -> tuple[dt.datetime, str]:
-    """Where the last page ended: `<since> <order>`. Anything else starts from the beginning."""
-    since, _, order = after.partition(" ")
+    """Raises `Problem` 400 for what no page gave."""
+    if not after:
+        return BEFORE_ALL, ""
+    micros, _, order = after.partition("~")
     try:
-        return dt.datetime.fromisoformat(since).astimezone(dt.UTC), order
-    except ValueError:
-        return dt.datetime(1, 1, 2, tzinfo=dt.UTC), ""
+        return EPOCH + dt.timedelta(microseconds=int(micros)), order
+    except (ValueError, OverflowError) as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, "after must be what `next` gave") from error
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:

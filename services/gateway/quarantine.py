@@ -89,9 +89,9 @@ async def replay(pool: asyncpg.Pool, settings: Settings, numbers: Sequence[int],
 async def _replay_body(
     pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record, who: Credential, now: dt.datetime
 ) -> Replayed:
-    undated = now if settings.clock == "wall" else reading.EVENT_BEGINNING
+    received = await reading.received(pool, settings, now)
     try:
-        wish = _wish(row["kind"], row["repaired"] or row["raw"], who, undated)
+        wish = _wish(row["kind"], row["repaired"] or row["raw"], who, received)
         done = await intake.admit_one(pool, wish, row["kind"], None, who, settings.partitions, now)
     except Malformed as error:
         return await _still(pool, row["id"], [Fault(f"line {error.line}, column {error.column}", error.problem, error.mend)])
@@ -122,8 +122,7 @@ async def _replay_rows(pool: asyncpg.Pool, settings: Settings, name: str, refere
     async with pool.acquire() as connection:
         stored = await connection.fetchrow("select * from flow where id = $1", name)
         rule = mappings()[stored["kind"]]
-        undated = now if settings.clock == "wall" else reading.EVENT_BEGINNING
-        flow = reading.flow_of(stored, rule, undated)
+        flow = reading.flow_of(stored, rule, reading.undated(settings, now))
         header = await _header(connection, stored["upload"], rule)
         columns = Columns(rule, positions(rule, header))
         async with connection.transaction():

@@ -37,6 +37,18 @@ EVENT_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 """On event time there is no now: what says no time of its own must not move the clock."""
 
 
+def undated(settings: Settings, now: dt.datetime) -> dt.datetime:
+    """The time of a file's rows that say none."""
+    return now if settings.clock == "wall" else EVENT_BEGINNING
+
+
+async def received(pool: asyncpg.Pool, settings: Settings, now: dt.datetime) -> dt.datetime:
+    """The time of a body that says none: now; on event time, as far as messages have come."""
+    if settings.clock == "wall":
+        return now
+    return await pool.fetchval("select max(clock) from progress") or EVENT_BEGINNING
+
+
 class Reader:
     """One per process; instances share the work by a lock per team."""
 
@@ -115,7 +127,7 @@ class Reader:
         await self._finish(connection, flow)
 
     def _flow_of(self, row: asyncpg.Record, rule: MappingRule) -> FileFlow:
-        return flow_of(row, rule, EVENT_BEGINNING if self._settings.clock == "event" else self._now())
+        return flow_of(row, rule, undated(self._settings, self._now()))
 
     async def _take(self, connection: asyncpg.Connection, piece: Slice, columns: Columns, flow: FileFlow) -> None:
         results = sorting.read_all(piece.documents, columns, flow.feed)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import xlsxwriter
 
-from services.gateway import quarantine
+from services.gateway import held, quarantine
 from services.gateway.answering import BODY_BYTES_MAX
 from services.gateway.credentials import Credential, development
 from shared.testing import Servers
@@ -311,6 +311,27 @@ def test_a_held_order_is_listed_with_its_reasons(client: httpx.Client) -> None:
     page = client.get("/").text
     assert "home/large" in page
     assert "over limit" in page
+
+
+def test_held_orders_are_paged_oldest_first_each_once(
+    running: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        client.post("/v1/orders", json=order(f"page-{n}", total="6000.00"), headers={"Prefer": "wait=20"})
+    whole = client.get("/v1/held").json()["orders"]
+    monkeypatch.setattr(held, "PAGE", 1)
+
+    async def page_by_page() -> list[str]:
+        async with asyncpg.create_pool(running.settings.database("gateway"), min_size=1, max_size=1) as pool:
+            shown, after = [], ""
+            while (page := await held.page(pool, development(), after)).next:
+                shown.append(page.rows[0]["order"])
+                after = page.next
+            return shown
+
+    assert asyncio.run(page_by_page()) == [row["order"] for row in whole]
+    assert [row["since"] for row in whole] == sorted(row["since"] for row in whole)
+    problem(client.get("/v1/held?after=nonsense"), 400)
 
 
 def test_the_documentation_is_served_without_a_credential_and_without_foreign_scripts(running: House) -> None:
