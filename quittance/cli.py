@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
-from quittance import installation, intake, keys, parked, quarantine, show
+from quittance import archives, installation, intake, keys, parked, quarantine, show
 from quittance.cast import DECLARED, PROGRAMS, program_of
 from quittance.installation import Unusable
 from quittance.intake import Gateway, as_json
@@ -37,6 +37,8 @@ parked_app = typer.Typer(help="Credit groups that wait behind a message nobody c
 quarantine_app = typer.Typer(help="Rows and messages that could not be taken.", no_args_is_help=True)
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
+journal_app = typer.Typer(help="The ranges of a service's journal, and those taken out into files.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for a script.")]
 Value = TypeVar("Value")
@@ -263,6 +265,63 @@ def refold(
             found.append(do(again(settings, name, _steps(told))))
     print(as_json(found)) if json else show.refolded(found)
     raise typer.Exit(DIFFERENT if any(checked.different for checked in found) else 0)
+
+
+# --- recovery -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def rebuild(name: Annotated[str, typer.Argument(metavar="SERVICE")], json: AsJson = False) -> None:
+    """Write a service's read tables again from the facts, while everything runs."""
+    from quittance.rebuild import again
+
+    settings = installation.chosen()
+    with progress(f"rebuilding {name}", settings.partitions) as told:
+        done = do(again(settings, name, _steps(told)))
+    print(as_json(done)) if json else show.rebuilt(done)
+
+
+@app.command()
+def refill(
+    names: Annotated[list[str] | None, typer.Argument(help="Services whose topics are written anew; default all.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Write lost topics anew from the journals; all services must rest."""
+    from quittance.refill import refill as write_anew
+
+    with console.status("writing topics anew"):
+        done = do(write_anew(installation.chosen(), names or list(DECLARED)))
+    print(as_json(done)) if json else show.refilled(done)
+
+
+@journal_app.command("list")
+def journal_list(name: Annotated[str, typer.Argument(metavar="SERVICE")], json: AsJson = False) -> None:
+    """Ranges and archives of a service's journal."""
+    found = do(archives.shown(installation.chosen(), name))
+    print(as_json(found)) if json else show.journal(found)
+
+
+@journal_app.command("archive")
+def journal_archive(
+    name: Annotated[str, typer.Argument(metavar="SERVICE")],
+    to: Annotated[Path | None, typer.Option(help="A folder; default `archive` in the home.", file_okay=False)] = None,
+    keep: Annotated[int, typer.Option(min=0, help="Full ranges that stay.")] = archives.KEPT_RANGES,
+    json: AsJson = False,
+) -> None:
+    """Take full ranges out into a file that was read back, behind a checked snapshot."""
+    done = do(archives.take_out(installation.chosen(), name, to, keep))
+    print(as_json(done)) if json else show.taken_out(name, done)
+
+
+@journal_app.command("attach")
+def journal_attach(
+    name: Annotated[str, typer.Argument(metavar="SERVICE")],
+    number: Annotated[int | None, typer.Argument(help="One archive; default all.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Bring archived rows back into the journal; the next `archive` takes them out again."""
+    done = do(archives.bring_back(installation.chosen(), name, number))
+    print(as_json(done)) if json else show.brought_back(name, done)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -23,7 +23,8 @@ from services.orders.app import SERVICE
 from services.orders.judge import Line, describe, recompute
 from services.orders.rulebook import find_book
 from services.orders.state import State
-from shared import refold
+from shared import archive, refold
+from shared.journal import OWN
 from shared.settings import Settings
 
 DECIDED = (OrderReleased, OrderHeld, OrderReferred, OrderRejected, OrderSplit)
@@ -78,7 +79,13 @@ async def explain(settings: Settings, asked: str) -> list[Explained]:
                 decisions.append(_explained(state, fact, fact.data.decision))
 
         await refold.fold(connection, SERVICE, partition, look)
+        if not decisions and (numbers := await archive.missing(connection, partition, OWN)):
+            raise Unusable(f"{order} was decided in what is archived ({_named(numbers)}): `quittance journal attach orders`")
     return decisions
+
+
+def _named(numbers: list[int]) -> str:
+    return ", ".join(f"archive {number}" for number in numbers)
 
 
 async def explain_all(settings: Settings, told: Callable[[int], None] = lambda _: None) -> Audit:

@@ -14,6 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from deploy.local.stack import Server, Stack
+from quittance.archives import Journal, Taken
 from quittance.cast import PROGRAMS, program_of
 from quittance.explain import Audit, Explained, exposure_parts
 from quittance.facts import Digest
@@ -21,11 +22,14 @@ from quittance.installation import Unusable
 from quittance.parked import Group, Waiting
 from quittance.quarantine import Kept
 from quittance.readers import connected
+from quittance.rebuild import Rebuilt
+from quittance.refill import Refilled
 from quittance.refold import Checked
 from quittance.screen import console
 from quittance.trace import Step, Trace
 from services.orders.judge import Line
 from shared import money
+from shared.archive import Archive
 from shared.settings import Settings
 
 BAR_WIDTH = 40
@@ -218,6 +222,52 @@ def refolded(found: Iterable[Checked]) -> None:
             console.print(
                 f"  {row.table} {escape(row.key)}\n    stored {escape(str(row.stored))}\n    folded {escape(str(row.folded))}"
             )
+
+
+# --- recovery -------------------------------------------------------------------------------------------------------
+
+
+def journal(found: Journal) -> None:
+    for each in found.ranges:
+        console.print(
+            f"{each.table:<24} {each.first:>14,} to {each.before - 1:>14,}  {each.bytes / 1e6:>10,.1f} MB", highlight=False
+        )
+    for taken in found.archives:
+        state = "attached" if taken.attached else "archived"
+        console.print(f"{state} {taken.number}: {taken.rows:,} rows up to {taken.before - 1:,} in {taken.file}", highlight=False)
+
+
+def taken_out(name: str, found: Taken) -> None:
+    if found.archive is None:
+        console.print(f"{name} has no full range that could go")
+        return
+    made = found.archive
+    console.print(
+        f"{made.rows:,} rows of {name} up to {made.before - 1:,} are in {made.file} ({found.bytes / 1e6:,.1f} MB), read back "
+        f"and compared, after {found.seconds:,.1f} s; a snapshot stands where they ended",
+        highlight=False,
+    )
+
+
+def brought_back(name: str, found: list[Archive]) -> None:
+    for each in found:
+        console.print(f"archive {each.number}: {each.rows:,} rows are in the journal of {name} again", highlight=False)
+    if not found:
+        console.print("all of it is attached already")
+
+
+def rebuilt(found: Rebuilt) -> None:
+    console.print(
+        f"{found.service}: {found.mended:,} rows mended, {found.facts:,} facts projected, {found.seconds:,.1f} s", highlight=False
+    )
+
+
+def refilled(found: Refilled) -> None:
+    for topic, count in found.topics.items():
+        console.print(f"{topic:<24} {count:>12,} messages", highlight=False)
+    console.print(
+        f"{found.messages:,} messages in {found.seconds:,.1f} s; start the services, they find their place by themselves"
+    )
 
 
 def parked_groups(found: list[Group]) -> None:

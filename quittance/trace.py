@@ -16,7 +16,9 @@ from contracts.envelope import Envelope, Unreadable, encode_value, read
 from contracts.message import type_name
 from quittance.cast import TRADING
 from quittance.installation import Unusable
+from quittance.parked import open_databases
 from quittance.readers import connected
+from shared import archive
 from shared.settings import Settings
 
 MESSAGES_MAX = 2_000
@@ -57,8 +59,18 @@ async def trace(settings: Settings, name: str) -> Trace:
     for service in TRADING:
         found += [(service, envelope) for envelope in await _said(settings, service, name)]
     if not found:
+        await _require_attached(settings, name)
         raise Unusable(f"nothing was said about {name!r}; give a flow id (32 hex digits) or an order (wholesale/536365)")
     return Trace(list(_in_order(_step(*each) for each in found)), len(found) >= MESSAGES_MAX)
+
+
+async def _require_attached(settings: Settings, name: str) -> None:
+    """Raises `Unusable` where part of a journal is archived, because it may be there."""
+    async with open_databases(settings, TRADING) as databases:
+        parts = [service for service, connection in databases.items() if await archive.missing(connection)]
+    if parts:
+        attach = " and ".join(f"`quittance journal attach {service}`" for service in parts)
+        raise Unusable(f"nothing at hand was said about {name!r}, but older rows are archived: {attach}, then ask again")
 
 
 async def _said(settings: Settings, service: str, name: str) -> list[Envelope]:

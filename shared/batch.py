@@ -13,7 +13,7 @@ import asyncpg
 
 from contracts.envelope import Envelope
 from shared import journal, lease, timers
-from shared.journal import Entry
+from shared.journal import Entry, Mark
 from shared.rows import Table
 from shared.service import Project, Timer
 from shared.slot import Slot
@@ -75,7 +75,7 @@ class Batch:
         self.entries: list[Entry] = []
         self.epochs: dict[int, int] = {}
         self.read: set[tuple[int, str]] = set()
-        self.positions: dict[tuple[int, str], tuple[int, dict[str, int]]] = {}
+        self.positions: dict[tuple[int, str], tuple[int, dict[str, int], dict[str, Mark]]] = {}
         self.progress: dict[int, tuple[int, dt.datetime]] = {}
         self.timers: dict[tuple[int, str, str], Timer] = {}
         self.quarantined: list[Quarantined] = []
@@ -83,6 +83,7 @@ class Batch:
         self.unparked: list[int] = []
         self.cleared_homes: list[str] = []
         self.mail: list[int] = []
+        self.passed: list[str] = []
         self.heard: list[Envelope] = []
         self.mail_of: dict[int, int] = {}
         self.handled = 0
@@ -94,7 +95,7 @@ class Batch:
         self.progress = {number: (slots[number].ordinal, slots[number].clock) for number in self.epochs}
         for number, topic in self.read:
             position = slots[number].positions[topic]
-            self.positions[number, topic] = (position.next_offset, dict(position.seen))
+            self.positions[number, topic] = (position.next_offset, dict(position.seen), dict(position.marks))
 
     async def commit(self, connection: asyncpg.Connection, projects: Project | None) -> None:
         """Write it all in one transaction. Raises Fenced when another instance owns one of its partitions."""
@@ -113,6 +114,8 @@ class Batch:
                 await self._write_parked(connection)
             if self.quarantined:
                 await self._write_quarantined(connection)
+            if self.passed:
+                await connection.execute("delete from handled where id = any($1::text[])", self.passed)
             if self.mail:
                 await connection.execute("delete from mailbox where n = any($1::bigint[])", self.mail)
 
@@ -126,7 +129,7 @@ class Batch:
 
     async def _write_progress(self, connection: asyncpg.Connection) -> None:
         if self.positions:
-            rows = [(p, topic, offset, seen) for (p, topic), (offset, seen) in self.positions.items()]
+            rows = [(p, topic, *reached) for (p, topic), reached in self.positions.items()]
             await journal.save_positions(connection, rows)
         if self.progress:
             await connection.execute(

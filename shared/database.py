@@ -41,7 +41,8 @@ async def connect(url: str, lease_s: float, **more: str) -> asyncpg.Connection:
 async def prepare(settings: Settings, service: str, schema: Path) -> None:
     """Create the service's database if it is missing and bring its schema up to date."""
     await create_database(settings, service)
-    connection = await connect(settings.database(service), settings.lease_s)
+    # A table of an earlier release is read through once when it is changed, however long that takes.
+    connection = await connect(settings.database(service), settings.lease_s, statement_timeout="0")
     try:
         await connection.execute("select pg_advisory_lock($1)", SCHEMA_LOCK)
         await connection.execute(KIT_SCHEMA.read_text())

@@ -22,18 +22,20 @@ from aiokafka.errors import KafkaError
 
 from contracts.envelope import ENVELOPES, SPECVERSION, Unreadable, derived_id, read, traceparent
 from contracts.message import Message
-from shared import lease, mailbox, parking, timers
-from shared.arrivals import Arrivals, Gap
+from shared import lease, mailbox, parking, ranges, timers
+from shared.ahead import TopicAhead
+from shared.arrivals import Anew, Arrivals, Conflict, Gap
 from shared.batch import Batch
 from shared.database import InstallationMismatch, connect, prepare
 from shared.feed import Feed
 from shared.handle import Handler, StillFailing
 from shared.metrics import Metrics
+from shared.rebuild import RowsLost
 from shared.relay import Relay
 from shared.service import Service, Timer
 from shared.settings import Settings
 from shared.slot import Input, Slot
-from shared.takeover import TopicAhead, load_slot, publish_backlog
+from shared.takeover import ArchiveNeeded, load_slot, publish_backlog
 from shared.topics import TopicMismatch, create_topics
 
 log = structlog.get_logger(__name__)
@@ -45,13 +47,15 @@ IDLE_WAIT_MS = 40
 YIELD_EVERY = 64
 """Decisions between two turns of the event loop, so that the commit in flight goes on meanwhile."""
 REPLAY_POLL_S = 0.5
+REPLAYED_MAX = 20
+"""Parked groups that replay a step in one turn: with STEP_MAX messages each, about one batch."""
 OFFSETS_EVERY_S = 5.0
 BACKOFF_S_MAX = 10.0
 GAP_WAIT_S = 2.0
 CANCEL_WAIT_S = 1.0
 FETCH_WAIT_S_MAX = 1.0
 """A read that does not come back in time is looked at again later; leases must be renewed meanwhile."""
-REFUSALS = (InstallationMismatch, TopicMismatch, TopicAhead)
+REFUSALS = (InstallationMismatch, TopicMismatch, TopicAhead, ArchiveNeeded, RowsLost)
 """No retry mends these, and going on would make it worse."""
 PASSING_CLASSES = ("08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes that pass by themselves: connection, idle transaction, serialization, resources, locks, operator, system.
@@ -78,6 +82,7 @@ class Engine:
         self._gaps: dict[tuple[str, int], float] = {}
         self._renewed_at = 0.0
         self._bisecting = False
+        self._replaying = False
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -126,6 +131,7 @@ class Engine:
         self._relay = Relay(self.settings, self.service.name)
         url = self.settings.database(self.service.name)
         connections: list[asyncpg.Connection] = []
+        self._journal_end = 0
         self._committing: asyncio.Task[None] | None = None
         self._fetching: asyncio.Task[dict[tuple[str, int], list[Any]]] | None = None
         self._bisecting = False
@@ -135,7 +141,7 @@ class Engine:
                 connections.append(await connect(url, self.settings.lease_s))
             self._writer, self._reader, self._leases, ears = connections
             await ears.add_listener(mailbox.CHANNEL, lambda *_: self._wake.set())
-            await lease.enrol(self._leases, self.settings.partitions)
+            await lease.enrol(self._leases, self.settings.partitions, self.settings.lease_s)
             await self._feed.start()
             await self._relay.start()
             await self._own(await lease.renew_epochs(self._leases, self.instance))
@@ -228,7 +234,7 @@ class Engine:
             if now >= beat_at:
                 await self._keep_leases()
                 beat_at = now + self.settings.lease_s / (lease.MISSED_BEATS + 1)
-            if now >= replay_at:
+            if now >= replay_at or self._replaying:
                 await self._replay_parked()
                 replay_at = now + REPLAY_POLL_S
             if now >= offsets_at:
@@ -252,7 +258,14 @@ class Engine:
         batch.seal(self.slots, touched)
         await self._settle()
         await self._renew_in_time()
+        await self._roll(touched)
         self._committing = asyncio.create_task(self._commit(batch), name="commit")
+
+    async def _roll(self, touched: set[int]) -> None:
+        """The journal has room for what is about to be written, and a good way beyond."""
+        highest = max(max(self.slots[number].sequences.values(), default=0) for number in touched)
+        if ranges.near(self._journal_end, highest):
+            self._journal_end = await ranges.reach(self._writer, highest)
 
     async def _commit(self, batch: Batch) -> None:
         began = time.perf_counter()
@@ -283,7 +296,7 @@ class Engine:
     async def _collect(self) -> None:
         backlog = sum(len(slot.backlog) for slot in self.slots.values())
         if backlog < self.settings.batch_max:
-            await self._arrive(await self._fetch(0 if backlog or self._timer_due() else IDLE_WAIT_MS))
+            await self._arrive(await self._fetch(0 if backlog or self._replaying or self._timer_due() else IDLE_WAIT_MS))
             await self._collect_mail()
         if error := self._relay.failure():
             raise error
@@ -311,23 +324,33 @@ class Engine:
                 continue  # handed over since the fetch; its owner reads it
             try:
                 self._arrivals.accept(slot, topic, batch)
-            except Gap as gap:
+            except (Gap, Anew) as gap:
                 await self._stop_at(gap, slot)
+            except Conflict as conflict:
+                await self._hold(conflict, slot, conflict.offset)
         self._resume_gaps()
 
-    async def _stop_at(self, gap: Gap, slot: Slot) -> None:
+    async def _stop_at(self, gap: Gap | Anew, slot: Slot) -> None:
         """Never jump a gap: read the topic again from its start once, then stop it and say so until it is refilled."""
         position = slot.position(gap.topic)
-        position.arrived = dict(position.seen) | _queued(slot, gap.topic)
-        if not position.reread:
-            position.reread = True
-            self._feed.seek(gap.topic, gap.partition, await self._feed.start_of(gap.topic, gap.partition))
+        if position.reread and isinstance(gap, Gap):
+            await self._hold(gap, slot, None)
             return
-        self.metrics.gaps.labels(topic=gap.topic).inc()
-        log.error("gap in a topic; stopped there", topic=gap.topic, partition=gap.partition, error=str(gap))
-        self._feed.hold(gap.topic, gap.partition, on=True)
+        log.warning("reading a topic again from its start", reason=str(gap))
+        position.arrived = dict(position.seen) | _queued(slot, gap.topic)
+        position.reread = True
         self._feed.seek(gap.topic, gap.partition, await self._feed.start_of(gap.topic, gap.partition))
-        self._gaps[gap.topic, gap.partition] = time.monotonic() + GAP_WAIT_S
+
+    async def _hold(self, cause: Gap | Conflict, slot: Slot, offset: int | None) -> None:
+        """Stop a topic's partition and say so; it is tried again, from this offset or its start, until somebody mends it."""
+        position = slot.position(cause.topic)
+        position.arrived = dict(position.seen) | _queued(slot, cause.topic)
+        self.metrics.gaps.labels(topic=cause.topic).inc()
+        log.error("stopped at a topic", topic=cause.topic, partition=cause.partition, error=str(cause))
+        self._feed.hold(cause.topic, cause.partition, on=True)
+        start = await self._feed.start_of(cause.topic, cause.partition) if offset is None else offset
+        self._feed.seek(cause.topic, cause.partition, start)
+        self._gaps[cause.topic, cause.partition] = time.monotonic() + GAP_WAIT_S
 
     def _resume_gaps(self) -> None:
         for (topic, number), at in list(self._gaps.items()):
@@ -469,7 +492,9 @@ class Engine:
 
     def _timer_input(self, slot: Slot, timer: Timer, n: int, home: str, command: Message, at: dt.datetime) -> Input:
         assert timer.due is not None
-        parts = ("timer", str(slot.number), timer.kind, timer.key, timer.due.isoformat(), timer.cursor, str(n))
+        # The ordinal tells two timers of one name and moment apart: a recheck that asks for another on a clock that stands.
+        at_ordinal = f"{slot.number}/{slot.ordinal}"
+        parts = ("timer", at_ordinal, timer.kind, timer.key, timer.due.isoformat(), timer.cursor, str(n))
         name = derived_id(self.service.name, *parts)
         envelope = ENVELOPES[type(command)](
             specversion=SPECVERSION, id=name, source="/timer", time=at, subject=home, partitionkey=home, sequence="0",
@@ -482,39 +507,53 @@ class Engine:
     # --- parked groups ------------------------------------------------------------------------------------------------
 
     async def _replay_parked(self) -> None:
-        """Replay what somebody asked for: the group's queue in order, through the normal path, until it is empty or fails."""
-        for home, number in await parking.asked_for_replay(self._reader, list(self.slots)):
+        """Replay what somebody asked for: one step of each group's queue a turn, so that a long one stops nobody else."""
+        asked = await parking.asked_for_replay(self._reader, list(self.slots))
+        self._replaying = len(asked) > REPLAYED_MAX
+        for home, number in asked[:REPLAYED_MAX]:
             await self._settle()
-            await self._replay_home(self.slots[number], home)
+            self._replaying |= await self._replay_step(self.slots[number], home)
 
-    async def _replay_home(self, slot: Slot, home: str) -> None:
-        while rows := await parking.queue_of(self._reader, home, STEP_MAX):
-            for row in rows:
-                if not await self._replay_one(slot, home, row):
-                    return
-        slot.parked.discard(home)
-        await parking.forget(self._reader, home)
+    async def _replay_step(self, slot: Slot, home: str) -> bool:
+        """The next messages of a queue, in order, through the normal path, in one batch; whether more are to come.
 
-    async def _replay_one(self, slot: Slot, home: str, row: asyncpg.Record) -> bool:
-        try:
-            item = self._input_of(slot, row["body"], row["topic"])
-        except Unreadable as error:
-            await parking.still_failing(self._reader, home, row["n"], str(error))
-            return False
-        item.parked_n = row["n"]
-        caches = await self._load_rows(slot, [item])
-        assert item.envelope is not None
-        at = slot.clock = self._clock(slot, item.envelope.time)
+        Arrivals append to the queue until it is empty, so the group's order stays whatever is decided between two steps.
+        """
+        items, failed = self._parked_inputs(slot, await parking.queue_of(self._reader, home, self._step_max()))
         batch = Batch(self._tables)
         batch.cleared_homes = [home]
-        try:
-            self._handler.handle(slot, item, at, batch, caches)
-        except StillFailing as failure:
-            await parking.still_failing(self._reader, home, failure.n, str(failure))
+        caches = await self._load_rows(slot, items)
+        for item in items:
+            assert item.envelope is not None
+            at = slot.clock = self._clock(slot, item.envelope.time)
+            try:
+                self._handler.handle(slot, item, at, batch, caches)
+            except StillFailing as failure:
+                failed = failure
+                break
+        if batch.unparked:
+            await self._hand_in(batch, {slot.number})
+            await self._settle()
+        if failed is not None:
+            await parking.still_failing(self._reader, home, failed.n, str(failed))
             return False
-        await self._hand_in(batch, {slot.number})
-        await self._settle()
-        return True
+        if await parking.queue_of(self._reader, home, 1):
+            return True
+        slot.parked.discard(home)
+        await parking.forget(self._reader, home)
+        return False
+
+    def _parked_inputs(self, slot: Slot, rows: list[asyncpg.Record]) -> tuple[list[Input], StillFailing | None]:
+        """The inputs up to the first that cannot be read, and that one."""
+        items: list[Input] = []
+        for row in rows:
+            try:
+                item = self._input_of(slot, row["body"], row["topic"])
+            except Unreadable as error:
+                return items, StillFailing(row["n"], str(error))
+            item.parked_n = row["n"]
+            items.append(item)
+        return items, None
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 

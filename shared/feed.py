@@ -6,8 +6,9 @@ aiokafka can hang when the broker is away, so every await is bounded; what does 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -23,8 +24,14 @@ NOTE_TIMEOUT_S = 1.0
 """Far below a lease: figures for lag tools must never cost a partition."""
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 """Per partition and fetch: bounds what a burst can put into memory."""
+TOLD_AT_ONCE = 2_000
+"""Messages taken in at once when a database is older than its topics: one transaction."""
 TAIL_LOOK_BACK = 500
 """Records read at once when looking for our own last message on a topic others write too."""
+
+
+TAIL_LOOK_BACK_MAX = 32_000
+"""Steps grow to this when a writer is not found soon: a tenth of a second's reading."""
 
 
 class Feed:
@@ -102,38 +109,97 @@ class Feed:
             await ended("consumer", self._consumer.stop())
 
 
-async def tails(settings: Settings, places: Iterable[tuple[str, int, str]]) -> dict[tuple[str, int, str], tuple[int, str]]:
+async def _nothing() -> None:
+    return
+
+
+async def tails(
+    settings: Settings, places: Iterable[tuple[str, int, str]], renew: Callable[[], Awaitable[None]] = _nothing
+) -> dict[tuple[str, int, str], tuple[int, str]]:
     """The last (sequence, id) that each writer published: (topic, partition, source) → highest found, absent if none.
 
-    Topics are read backwards in steps, because others may write to the same commands topic.
+    Topics are read backwards in steps, because others may write to the same commands topic; `renew` keeps leases meanwhile.
     """
-    # A fetch at the end waits so long, and the next one behind it: half a second a partition by default.
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=10)
+    wanted = list(places)
     found: dict[tuple[str, int, str], tuple[int, str]] = {}
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await consumer.start()
-        for topic, partition, source in places:
-            last = await _last_of(consumer, TopicPartition(settings.topic(topic), partition), source)
+    async with _looking(settings) as consumer:
+        ends = await _ends(consumer, {TopicPartition(settings.topic(topic), partition) for topic, partition, _ in wanted})
+        for topic, partition, source in wanted:
+            at = TopicPartition(settings.topic(topic), partition)
+            last = await _last_of(consumer, at, source, *ends[at], renew)
             if last is not None:
                 found[topic, partition, source] = last
-    finally:
-        await ended("consumer of tails", consumer.stop())
     return found
 
 
-async def _last_of(consumer: AIOKafkaConsumer, at: TopicPartition, source: str) -> tuple[int, str] | None:
-    consumer.assign([at])
+@asynccontextmanager
+async def _looking(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    # A fetch at the end waits so long, and the next one behind it: half a second a partition by default.
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=10)
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await consumer.start()
+        yield consumer
+    finally:
+        await ended("consumer that looks at topics", consumer.stop())
+
+
+async def _ends(consumer: AIOKafkaConsumer, places: set[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+    """First and next offset of every partition, asked at once: most are empty and need no further look."""
+    wanted = sorted(places)
     async with asyncio.timeout(START_TIMEOUT_S):
-        first, end = (await consumer.beginning_offsets([at]))[at], (await consumer.end_offsets([at]))[at]
-    high = end
+        first, end = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
+    return {at: (first[at], end[at]) for at in wanted}
+
+
+async def _last_of(
+    consumer: AIOKafkaConsumer, at: TopicPartition, source: str, first: int, end: int, renew: Callable[[], Awaitable[None]]
+) -> tuple[int, str] | None:
+    consumer.assign([at])
+    high, step = end, TAIL_LOOK_BACK
     while high > first:
-        low = max(first, high - TAIL_LOOK_BACK)
+        low = max(first, high - step)
         best = await _highest(consumer, at, source, low, high)
         if best is not None:
             return best
-        high = low
+        await renew()
+        high, step = low, min(step * 4, TAIL_LOOK_BACK_MAX)
     return None
+
+
+class Told(NamedTuple):
+    sequence: int
+    offset: int
+    id: str
+    body: bytes
+
+
+async def told_since(settings: Settings, place: tuple[str, int, str], sequence: int) -> AsyncIterator[list[Told]]:
+    """What a writer said on (topic, partition, source) from this sequence on, or from its first later one, as it lies there."""
+    topic, partition, source = place
+    at = TopicPartition(settings.topic(topic), partition)
+    async with _looking(settings) as consumer:
+        ((first, end),) = (await _ends(consumer, {at})).values()
+        consumer.assign([at])
+        position = end
+        while position > first:
+            end_of_step, position = position, max(first, position - TAIL_LOOK_BACK)
+            best = await _highest(consumer, at, source, position, end_of_step)
+            if best is not None and best[0] <= sequence:
+                break
+        consumer.seek(at, position)
+        while position < end:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                records = (await consumer.getmany(at, timeout_ms=500, max_records=TOLD_AT_ONCE)).get(at, ())
+            said = [_told(record) for record in records if dict(record.headers).get("ce_source") == source.encode()]
+            if records:
+                position = records[-1].offset + 1
+            yield [each for each in said if each.sequence >= sequence]
+
+
+def _told(record: Any) -> Told:
+    headers = dict(record.headers)
+    return Told(int(headers["ce_sequence"]), record.offset, headers["ce_id"].decode(), record.value)
 
 
 async def _highest(consumer: AIOKafkaConsumer, at: TopicPartition, source: str, low: int, high: int) -> tuple[int, str] | None:

@@ -17,7 +17,7 @@ from contracts.message import Message, topic_of
 from shared.batch import Batch, Parked, Quarantined
 from shared.journal import OWN, Entry
 from shared.service import Moment, Service, To
-from shared.slot import Input, Slot
+from shared.slot import LAST, Input, Slot
 from shared.topics import partition_of
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,9 @@ class Handler:
         envelope = item.envelope
         if envelope is None:
             self._pass_over(slot, item, batch)
+            return
+        if envelope.id in slot.handled:
+            self._pass_handled(slot, item, envelope, batch)
             return
         home = envelope.partitionkey
         if home in slot.parked and not item.parked_n:
@@ -70,8 +73,12 @@ class Handler:
         ordinal = slot.ordinal + 1
         entries: list[Entry] = []
         sequences: dict[str, int] = {}
+        sent: list[str] = []
         for n, said in enumerate(self._decide_by[type(message)](state, message, moment)):
             home, out = (said.home, said.message) if isinstance(said, To) else (moment.home, said)
+            if slot.handled and (name := derived_id(service.name, envelope.id, str(n))) in slot.handled:
+                sent.append(name)  # before the database was restored to an earlier time
+                continue
             if not self._out[type(out)]:
                 state = service.evolve(state, out, at)
             lane = self._lane(slot, out, home)
@@ -86,6 +93,9 @@ class Handler:
             slot.ordinal = ordinal
             slot.sequences.update(sequences)
             batch.entries.extend(entries)
+        for name in sent:
+            del slot.handled[name]
+            batch.passed.append(name)
         for index, key, row in changed:
             caches[index][key] = row
             batch.rows[self._table_names[index]].note(key, slot.number, before[index], row)
@@ -147,8 +157,9 @@ class Handler:
         elif item.topic:
             position = slot.positions[item.topic]
             position.next_offset = item.offset + 1
+            position.marks[LAST] = (item.id, None)
             if item.sequence:
-                position.seen[item.source] = item.sequence
+                position.took(item.source, item.sequence, item.id)
             batch.read.add((slot.number, item.topic))
 
     def _pass_over(self, slot: Slot, item: Input, batch: Batch) -> None:
@@ -162,6 +173,14 @@ class Handler:
                 Quarantined(name, slot.number, item.topic, item.offset, item.source, item.sequence or None, item.stray, item.body)
             )
             log.warning("quarantined", topic=item.topic, partition=slot.number, offset=item.offset, reason=item.stray)
+        self._took(slot, item, batch)
+
+    def _pass_handled(self, slot: Slot, item: Input, envelope: Envelope, batch: Batch) -> None:
+        """Its facts were taken in from the topics after a restore; what is projected from it was lost with the rest."""
+        del slot.handled[envelope.id]
+        batch.passed.append(envelope.id)
+        if item.topic and self._service.projects is not None:
+            batch.heard.append(envelope)
         self._took(slot, item, batch)
 
     def _park(self, slot: Slot, item: Input, batch: Batch, reason: str) -> None:

@@ -65,23 +65,41 @@ async def after(connection: asyncpg.Connection, partition: int, lane: str, seque
     return [Entry(*row) for row in rows]
 
 
+Mark = tuple[str, int | None]
+"""Of the last message taken from a writer: its id, and a checksum over the ids of all up to it (None: not known)."""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """How far one topic of one partition was read: the next offset, and the last sequence taken of each writer."""
 
     next_offset: int
     seen: dict[str, int]
+    marks: dict[str, Mark]
+
+
+_decode_seen = msgspec.json.Decoder(dict[str, int]).decode
+_decode_marks = msgspec.json.Decoder(dict[str, Mark]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 async def load_positions(connection: asyncpg.Connection, partition: int) -> dict[str, Seen]:
-    rows = await connection.fetch("select topic, next_offset, seen from reading where partition = $1", partition)
-    return {row["topic"]: Seen(row["next_offset"], msgspec.json.decode(row["seen"], type=dict[str, int])) for row in rows}
+    rows = await connection.fetch("select topic, next_offset, seen, marks from reading where partition = $1", partition)
+    return {row["topic"]: Seen(row["next_offset"], _decode_seen(row["seen"]), _decode_marks(row["marks"])) for row in rows}
 
 
-async def save_positions(connection: asyncpg.Connection, positions: list[tuple[int, str, int, dict[str, int]]]) -> None:
+Reached = tuple[int, str, int, dict[str, int], dict[str, Mark]]
+"""(partition, topic, next offset, seen, marks)."""
+
+
+async def save_positions(connection: asyncpg.Connection, positions: list[Reached]) -> None:
     await connection.executemany(
         """
-        insert into reading values ($1, $2, $3, $4)
-        on conflict (partition, topic) do update set next_offset = excluded.next_offset, seen = excluded.seen
+        insert into reading (partition, topic, next_offset, seen, marks) values ($1, $2, $3, $4, $5)
+        on conflict (partition, topic) do update
+        set next_offset = excluded.next_offset, seen = excluded.seen, marks = excluded.marks
         """,
-        [(partition, topic, offset, msgspec.json.encode(seen).decode()) for partition, topic, offset, seen in positions],
+        [
+            (partition, topic, offset, _encode(seen).decode(), _encode(marks).decode())
+            for partition, topic, offset, seen, marks in positions
+        ],
     )

@@ -13,17 +13,24 @@ import asyncpg
 
 MISSED_BEATS = 3
 """A lease is renewed this many times within its duration, so that one lost beat does not lose it."""
+FORGOTTEN_LEASES = 30
+"""An instance not seen for so many leases is dead: its row goes, or every crash would leave one for ever. Until then people can
+see that it was there; should it wake, its next beat writes the row again."""
 
+MINE_IN_ORDER = "select partition from lease where holder = $1 order by partition for update"
+"""Locked in partition order, as the fence does it: in another order a heartbeat and a batch may wait for each other.
 
-MINE_IN_ORDER = "select partition from lease where holder = $1 and until > now() order by partition for update"
-"""Locked in partition order, as the fence does it: in another order a heartbeat and a batch may wait for each other."""
+A lease that ran out is still its holder's until somebody takes it: else one who loads for longer than a lease loses it to nobody,
+loads again, and so for ever."""
 
 
 class Fenced(RuntimeError):
     """Another instance holds the partition now: everything in memory about it is void."""
 
 
-async def enrol(connection: asyncpg.Connection, partitions: int) -> None:
+async def enrol(connection: asyncpg.Connection, partitions: int, lease_s: float) -> None:
+    """Before the first beat: rows for every partition, and none for instances that are long dead."""
+    await connection.execute("delete from instance where seen_at < now() - make_interval(secs => $1)", lease_s * FORGOTTEN_LEASES)
     await connection.execute("insert into lease (partition) select generate_series(0, $1 - 1) on conflict do nothing", partitions)
     await connection.execute(
         "insert into progress (partition) select generate_series(0, $1 - 1) on conflict do nothing", partitions
@@ -31,7 +38,7 @@ async def enrol(connection: asyncpg.Connection, partitions: int) -> None:
 
 
 async def beat(connection: asyncpg.Connection, instance: str, lease_s: float) -> set[int]:
-    """Say "I am alive" and renew; returns the partitions still held."""
+    """Say "I am alive" and renew; returns the partitions that nobody else has taken."""
     await connection.execute("insert into instance values ($1, now()) on conflict (id) do update set seen_at = now()", instance)
     rows = await connection.fetch(
         f"""

@@ -1,6 +1,7 @@
-"""Folding a service's journal again from its first row, for checks: state is the fold of the own facts, and nothing else.
+"""Folding a service's journal again, for checks: state is the fold of the own facts, and nothing else.
 
-Every stored row is a cache of this fold; `differences` says where the two have parted. Reads only.
+It begins at the first fact, or where that is archived at the snapshot that was kept then. Every stored row is a cache of
+this fold; `differences` says where the two have parted. Reads only.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class JournalGap(LookupError):
         self.gap = gap
 
 
-async def own_facts(connection: asyncpg.Connection, partition: int) -> AsyncIterator[Envelope]:
-    """Every own fact of a partition, in order. Raises `JournalGap`."""
-    last = 0
+async def own_facts(connection: asyncpg.Connection, partition: int, behind: int = 0) -> AsyncIterator[Envelope]:
+    """Every own fact of a partition behind this number, in order. Raises `JournalGap`."""
+    last = behind
     while entries := await journal.after(connection, partition, OWN, last):
         for entry in entries:
             if entry.sequence != last + 1:
@@ -61,18 +62,60 @@ async def own_facts(connection: asyncpg.Connection, partition: int) -> AsyncIter
             yield read(entry.body)
 
 
-async def fold(connection: asyncpg.Connection, service: Service, partition: int, visit: Visit | None = None) -> Rows:
-    """The rows that follow from the journal of one partition."""
-    rows: Rows = {name: {} for name in service.distinct_tables()}
+async def fold(
+    connection: asyncpg.Connection,
+    service: Service,
+    partition: int,
+    visit: Visit | None = None,
+    cut: tuple[int, Rows] | None = None,
+) -> Rows:
+    """The rows that follow from the journal of one partition. `cut`: a sequence, and where the rows at that moment go."""
+    last, rows = await beginning(connection, service, partition)
+    if cut is not None and cut[0] == last:
+        cut[1].update(_copied(rows))
+    await fold_on(connection, service, partition, last, rows, visit, cut)
+    return rows
+
+
+async def fold_on(
+    connection: asyncpg.Connection,
+    service: Service,
+    partition: int,
+    last: int,
+    rows: Rows,
+    visit: Visit | None = None,
+    cut: tuple[int, Rows] | None = None,
+) -> int:
+    """Fold what is behind this fact into the rows; returns the last fact that was."""
     tables = [rows[service.tables[field].name] for field in service.state.__struct_fields__]
-    async for envelope in own_facts(connection, partition):
+    async for envelope in own_facts(connection, partition, last):
         keys = service.rows(envelope.data, envelope.partitionkey, partition)
         before = [table.get(key) if key is not None else None for table, key in zip(tables, keys, strict=True)]
         state = service.state(*before)
         if visit is not None:
             visit(state, envelope)
         _keep(service.evolve(state, envelope.data, envelope.time), keys, tables)
-    return rows
+        last = int(envelope.sequence)
+        if cut is not None and cut[0] == last:
+            cut[1].update(_copied(rows))
+    return last
+
+
+def _copied(rows: Rows) -> Rows:
+    return {name: dict(table) for name, table in rows.items()}
+
+
+async def beginning(connection: asyncpg.Connection, service: Service, partition: int) -> tuple[int, Rows]:
+    """(last fact already folded, rows): nothing, or the snapshot where the journal no longer begins at 1."""
+    rows: Rows = {name: {} for name in service.distinct_tables()}
+    first = await connection.fetchval("select min(sequence) from journal where partition = $1 and lane = $2", partition, OWN)
+    last = await connection.fetchval("select sequence from snapshot where partition = $1", partition)
+    if first is None or first == 1 or last is None or last < first - 1:
+        return 0, rows
+    tables = service.distinct_tables()
+    for row in await connection.fetch("select name, key, body from snapshot_row where partition = $1", partition):
+        rows[row["name"]][row["key"]] = tables[row["name"]].decode(row["body"])
+    return last, rows
 
 
 def _keep(after: Any, keys: tuple[str | None, ...], tables: list[dict[str, Any]]) -> None:
@@ -89,18 +132,24 @@ def _keep(after: Any, keys: tuple[str | None, ...], tables: list[dict[str, Any]]
 async def differences(connection: asyncpg.Connection, service: Service, partition: int) -> tuple[int, list[Difference]]:
     """(rows compared, rows that are not equal) of one partition. The service should rest, or its newest rows may differ."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        folded = await fold(connection, service, partition)
-        found: list[Difference] = []
-        count = 0
-        for name, table in service.distinct_tables().items():
-            stored = await table.all_of(connection, partition)
-            keys = stored.keys() | folded[name].keys()
-            count += len(keys)
-            found += [
-                Difference(name, key, partition, _text(stored.get(key)), _text(folded[name].get(key)))
-                for key in sorted(keys)
-                if stored.get(key) != folded[name].get(key)
-            ]
+        return await compared(connection, service, partition, await fold(connection, service, partition))
+
+
+async def compared(
+    connection: asyncpg.Connection, service: Service, partition: int, folded: Rows
+) -> tuple[int, list[Difference]]:
+    """(rows compared, rows that are not equal) of the stored rows and a fold."""
+    found: list[Difference] = []
+    count = 0
+    for name, table in service.distinct_tables().items():
+        stored = await table.all_of(connection, partition)
+        keys = stored.keys() | folded[name].keys()
+        count += len(keys)
+        found += [
+            Difference(name, key, partition, _text(stored.get(key)), _text(folded[name].get(key)))
+            for key in sorted(keys)
+            if stored.get(key) != folded[name].get(key)
+        ]
     return count, found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -23,6 +24,10 @@ SEND_TIMEOUT_S = 20.0
 """An unanswered send counts as failed after this; the idempotent producer itself would wait for ever (aiokafka #1101)."""
 BATCH_BYTES = 900_000
 """Just under the broker's 1 MiB limit for one record batch."""
+INPUT_BYTES = 100_000
+"""Room left in a batch for the rest of what one input caused, so that it is published whole or not at all."""
+RECORD_BYTES = 250
+"""Key, headers and framing of a record, about."""
 QUEUE_ENTRIES_MAX = 50_000
 """Committed but unpublished entries kept in memory before the next commit waits: about 50 MB."""
 
@@ -106,8 +111,11 @@ class Relay:
             lanes: dict[tuple[int, str], list[Entry]] = {}
             for entry in entries:
                 lanes.setdefault((entry.partition, entry.lane), []).append(entry)
-            # Lanes are independent; inside one, a batch is only sent when the one before it is acknowledged.
-            await asyncio.gather(*(self._publish_lane(lane, rows) for lane, rows in lanes.items()))
+            # Inside a lane a batch is only sent when the one before it is acknowledged. Commands go before facts: whoever finds a
+            # fact on its topic after a loss knows that all that was said with it is on the topics as well (ahead.py).
+            own = [lane for lane in lanes if lane[1] == OWN]
+            for step in (lanes.keys() - own, own):
+                await asyncio.gather(*(self._publish_lane(lane, lanes[lane]) for lane in step))
 
     async def _publish_lane(self, lane: tuple[int, str], entries: list[Entry]) -> None:
         topic, partition = self.place(*lane)
@@ -115,9 +123,11 @@ class Relay:
         rest = deque(entries)
         while rest:
             batch = self._producer.create_batch()
-            last = 0
-            while rest and _append(batch, rest[0], self.source(lane[0])):
-                last = rest.popleft().sequence
+            last = ordinal = 0
+            room = BATCH_BYTES - INPUT_BYTES
+            while rest and (room > 0 or rest[0].ordinal == ordinal) and _append(batch, rest[0], self.source(lane[0])):
+                entry = rest.popleft()
+                last, ordinal, room = entry.sequence, entry.ordinal, room - len(entry.body) - RECORD_BYTES
             assert last, f"one message of {topic} is larger than a batch; contracts.envelope.BYTES_MAX bounds it"
             await (await self._producer.send_batch(batch, topic, partition=partition))
             self.published[lane] = last
@@ -148,8 +158,11 @@ def _append(batch: object, entry: Entry, source: str) -> bool:
         ("ce_sequence", b"%d" % entry.sequence),
         ("ce_id", _id_of(entry.body)),
     ]
+    # Never ahead of now: the broker refuses a record from more than an hour in the future, for good, and event time may be
+    # anywhere. What counts is the time in the body.
+    stamp_ms = int(min(at.timestamp(), time.time()) * 1000)
     appended = batch.append(  # type: ignore[attr-defined]
-        timestamp=int(at.timestamp() * 1000), key=entry.home.encode(), value=entry.body, headers=headers
+        timestamp=stamp_ms, key=entry.home.encode(), value=entry.body, headers=headers
     )
     return appended is not None
 

@@ -23,7 +23,21 @@ create table if not exists progress (
     clock timestamptz not null default 'epoch'
 );
 
--- What was read from each topic: the next offset, and per writer the last sequence taken.
+-- Where the partition's topics were last searched for messages of its own that the journal does not have (ahead.py).
+alter table progress add column if not exists searched text not null default '';
+
+-- What was taken in from the topics after a restore: ids of inputs whose facts were, which are passed over when they come again,
+-- and ids of commands that were sent without a fact, which are not sent again when their cause is decided again.
+create table if not exists handled (
+    partition smallint not null,
+    id text not null,
+    ordinal bigint not null,
+    primary key (partition, id)
+);
+
+-- What was read from each topic: the next offset, and per writer the last sequence taken (seen), with the id it had and
+-- a checksum over the ids of all up to it (marks: writer → [id, checksum or null where it is not known]; under '' the very last
+-- record before the next offset, which proves that the topic is still the one that was read).
 create table if not exists reading (
     partition smallint not null,
     topic text not null,
@@ -31,19 +45,61 @@ create table if not exists reading (
     seen jsonb not null,
     primary key (partition, topic)
 );
+alter table reading add column if not exists marks jsonb not null default '{}';
 
 -- Every message this service said, in the order of its single writer. It is the outbox as well: lane '' is the own
 -- facts topic, any other lane is '<topic>/<target partition>'. body is exactly what is published.
-create table if not exists journal (
+--
+-- It rolls by ranges of sequence, which ranges.py makes ahead; there is no default range that would collect in silence.
+-- A plain table of an earlier release becomes the first range, with room for a release that does not make any.
+do $$
+declare
+    above bigint;
+begin
+    if (select relkind from pg_class where oid = to_regclass('journal')) = 'r' then
+        lock table journal in access exclusive mode;
+        alter table journal rename to journal_first;
+        alter index journal_pkey rename to journal_first_pkey;
+        create table journal (like journal_first) partition by range (sequence);
+        alter table journal add primary key (partition, lane, sequence);
+        select (coalesce(max(sequence), 0) / 1000000 + 2) * 1000000 + 1 into above from journal_first;
+        execute format('alter table journal attach partition journal_first for values from (minvalue) to (%s)', above);
+    elsif to_regclass('journal') is null then
+        create table journal (
+            partition smallint not null,
+            lane text not null,
+            sequence bigint not null,
+            ordinal bigint not null,
+            at timestamptz not null,
+            home text not null,
+            input text not null,
+            body bytea not null,
+            primary key (partition, lane, sequence)
+        ) partition by range (sequence);
+        create table journal_first partition of journal for values from (minvalue) to (1000001);
+    end if;
+end $$;
+
+-- What was taken out of the journal (archive.py): the file that holds it, and per "<partition> <lane>" the last sequence in it.
+create table if not exists archived (
+    number integer primary key,
+    file text not null,
+    sha256 text not null,
+    before bigint not null,
+    "rows" bigint not null,
+    lanes jsonb not null,
+    attached boolean not null default false,
+    at timestamptz not null default now()
+);
+
+-- The rows as they follow from all own facts up to a sequence: where a fold begins when what was before it is archived.
+create table if not exists snapshot (partition smallint primary key, sequence bigint not null, at timestamptz not null default now());
+create table if not exists snapshot_row (
     partition smallint not null,
-    lane text not null,
-    sequence bigint not null,
-    ordinal bigint not null,
-    at timestamptz not null,
-    home text not null,
-    input text not null,
+    name text not null,
+    key text not null,
     body bytea not null,
-    primary key (partition, lane, sequence)
+    primary key (partition, name, key)
 );
 
 create table if not exists timer (

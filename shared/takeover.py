@@ -1,13 +1,17 @@
-"""What a new owner does before anything else: load the partition, prove the topic and the journal agree, publish the backlog."""
+"""What a new owner does before anything else: load the partition, take in what the topics have and the journal lacks, prove that
+the two agree, publish the backlog.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import asyncpg
+import structlog
 
-from contracts.envelope import read
-from shared import journal, lease, timers
+from contracts.envelope import address
+from shared import ahead, archive, journal, lease, rebuild, timers
+from shared.ahead import Place, TopicAhead
 from shared.feed import tails
 from shared.journal import OWN
 from shared.relay import Relay
@@ -15,18 +19,21 @@ from shared.service import Service
 from shared.settings import Settings
 from shared.slot import Position, Slot
 
+log = structlog.get_logger(__name__)
+
 DEATHS_BEFORE_CARE = 3
 """Owners that vanished at the same ordinal before messages are tried one by one, each named first."""
 CAREFUL_INPUTS = 2_000
 """How many inputs are tried so: as many as a batch could have held when its owner died."""
 
 
-class TopicAhead(RuntimeError):
-    """The topic holds facts that the journal does not: the database was restored to an earlier time."""
+class ArchiveNeeded(RuntimeError):
+    """What the topic lacks is in an archive and not in the journal."""
 
 
 async def load_slot(connection: asyncpg.Connection, service: Service, partition: int, epoch: int) -> Slot:
     """The partition as PostgreSQL knows it; rows are loaded when they are needed."""
+    await rebuild.require_rows(connection, service)
     slot = Slot(service, partition, epoch)
     progress = await connection.fetchrow("select ordinal, clock from progress where partition = $1", partition)
     assert progress is not None, "enrol() makes a progress row for every partition"
@@ -35,7 +42,9 @@ async def load_slot(connection: asyncpg.Connection, service: Service, partition:
     slot.sequences = await journal.last_sequences(connection, partition)
     for topic, stored in (await journal.load_positions(connection, partition)).items():
         slot.positions[topic] = Position(stored.next_offset, stored.seen)
+        slot.positions[topic].know(stored.marks)
     slot.parked = {row["home"] for row in await connection.fetch("select home from parked_home where partition = $1", partition)}
+    slot.handled = await ahead.load_handled(connection, partition)
     slot.timers.fill(await timers.load(connection, partition))
     deaths, slot.attempt = await lease.deaths(connection, partition)
     slot.careful = CAREFUL_INPUTS if deaths >= DEATHS_BEFORE_CARE else 0
@@ -49,17 +58,66 @@ async def publish_backlog(
 
     `renew` keeps the leases while a long backlog is on its way.
     """
-    places = {(slot.number, lane): relay.place(slot.number, lane) for slot in slots for lane in {OWN, *slot.sequences}}
-    skip = len(settings.namespace)
-    wanted = {key: (topic[skip:], partition, relay.source(key[0])) for key, (topic, partition) in places.items()}
-    known = await tails(settings, wanted.values())
     count = 0
+    known = await _tails(settings, relay, {slot.number: [OWN, *slot.sequences] for slot in slots}, renew)
+    doubtful = [slot for slot in slots if await _is_doubtful(connection, slot, known)]
+    known |= await _tails(settings, relay, {slot.number: ahead.command_lanes(settings.partitions) for slot in doubtful}, renew)
     for slot in slots:
-        for lane in {OWN, *slot.sequences}:
-            sequence, name = known.get(wanted[slot.number, lane], (0, ""))
+        mine = {lane: tail for (number, lane), tail in known.items() if number == slot.number}
+        await _take_in(connection, settings, relay, slot, mine, renew)
+        for lane in sorted({OWN, *slot.sequences}, reverse=True):  # commands before facts, as the relay does it
+            sequence, name = mine.get(lane, (0, ""))
             await _prove(connection, slot, lane, sequence, name)
             count += await _republish(connection, relay, slot, lane, sequence, renew)
     return count
+
+
+Tails = dict[tuple[int, str], tuple[int, str]]
+"""(own partition, lane) → the last sequence and id on its topic."""
+
+
+def _place(settings: Settings, relay: Relay, partition: int, lane: str) -> Place:
+    topic, target = relay.place(partition, lane)
+    return topic[len(settings.namespace) :], target, relay.source(partition)
+
+
+async def _tails(
+    settings: Settings, relay: Relay, lanes: Mapping[int, Iterable[str]], renew: Callable[[], Awaitable[None]]
+) -> Tails:
+    wanted = {(number, lane): _place(settings, relay, number, lane) for number, each in lanes.items() for lane in set(each)}
+    found = await tails(settings, wanted.values(), renew) if wanted else {}
+    return {key: found[place] for key, place in wanted.items() if place in found}
+
+
+async def _is_doubtful(connection: asyncpg.Connection, slot: Slot, known: Tails) -> bool:
+    """A restored journal may not even know a lane that it had: then all commands topics are searched, once."""
+    if any(known.get((slot.number, lane), (0, ""))[0] > last for lane, last in {OWN: 0, **slot.sequences}.items()):
+        return True
+    noted = await ahead.searched(connection, slot.number)
+    if not noted and slot.sequences:
+        return False  # written by a release that did not note it yet
+    return noted != await ahead.where_we_are(connection)
+
+
+async def _take_in(
+    connection: asyncpg.Connection,
+    settings: Settings,
+    relay: Relay,
+    slot: Slot,
+    found: Mapping[str, tuple[int, str]],
+    renew: Callable[[], Awaitable[None]],
+) -> None:
+    lanes = [
+        (lane, _place(settings, relay, slot.number, lane))
+        for lane, (sequence, _) in found.items()
+        if sequence > slot.sequences.get(lane, 0)
+    ]
+    if lanes:
+        ends = {lane or "facts": slot.sequences.get(lane, 0) for lane, _ in lanes}
+        log.warning("the database is older than the topics; taking in what they hold", partition=slot.number, journal_ends=ends)
+        count = await ahead.take_in(connection, settings, slot, lanes, renew)
+        log.warning("taken in from the topics", partition=slot.number, messages=count, causes=len(slot.handled))
+    await ahead.note_searched(connection, slot.number, await ahead.where_we_are(connection))
 
 
 async def _prove(connection: asyncpg.Connection, slot: Slot, lane: str, sequence: int, name: str) -> None:
@@ -69,11 +127,12 @@ async def _prove(connection: asyncpg.Connection, slot: Slot, lane: str, sequence
     body = await connection.fetchval(
         "select body from journal where partition = $1 and lane = $2 and sequence = $3", slot.number, lane, sequence
     )
-    if body is None or read(body).id != name:
+    if body is None and sequence == (await archive.archived_to(connection)).get((slot.number, lane)):
+        return  # proved when it was archived
+    if body is None or address(body).id != name:  # it may be of a type that only a newer release knows
         raise TopicAhead(
             f"lane {lane or 'facts'} of partition {slot.number}: the topic ends at sequence {sequence} (id {name}), "
-            f"the journal at {slot.sequences.get(lane, 0)}: "
-            "the database is older than the topic, or another installation writes here"
+            f"the journal at {slot.sequences.get(lane, 0)}, with another message there: another installation writes here"
         )
 
 
@@ -82,6 +141,11 @@ async def _republish(
 ) -> int:
     count = 0
     while entries := await journal.after(connection, slot.number, lane, sequence):
+        if entries[0].sequence != sequence + 1:
+            raise ArchiveNeeded(
+                f"lane {lane or 'facts'} of partition {slot.number}: the topic ends at sequence {sequence}, and what follows is "
+                f"archived: `quittance journal attach {slot.service.name}`, then start it again, or `quittance refill`"
+            )
         await relay.put(entries)
         await relay.drained()
         await renew()

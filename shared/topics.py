@@ -26,6 +26,11 @@ class TopicMismatch(RuntimeError):
     """A topic on the broker has another partition count than this installation."""
 
 
+def declared() -> tuple[str, ...]:
+    """Every topic of the contracts, without the installation's namespace."""
+    return tuple(TOPICS)
+
+
 async def create_topics(settings: Settings) -> list[str]:
     """Create every declared topic that is missing; returns the names created. Facts are kept for ever (refills read them)."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=ADMIN_TIMEOUT_MS)

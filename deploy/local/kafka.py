@@ -24,7 +24,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised_port}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -166,7 +166,12 @@ def _copy_dependencies(target: Path) -> None:
 def _write_properties(settings: Settings) -> None:
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    text = PROPERTIES.format(port=settings.kafka_port, controller_port=settings.controller_port, data=folder / "data")
+    text = PROPERTIES.format(
+        port=settings.kafka_port,
+        advertised_port=settings.advertised_port or settings.kafka_port,
+        controller_port=settings.controller_port,
+        data=folder / "data",
+    )
     (folder / "server.properties").write_text(text)
 
 

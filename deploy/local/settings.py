@@ -21,6 +21,7 @@ class Settings:
     postgres_port: int
     kafka: str | None = None  # bootstrap servers elsewhere: no local broker is started
     postgres: str | None = None  # URL elsewhere: no local database is started
+    advertised_port: int | None = None  # where the broker sends its clients, when something stands before its own port
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

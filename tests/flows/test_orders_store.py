@@ -73,6 +73,12 @@ async def test_a_recheck_in_steps_of_two_misses_none_and_ends_once(desk: asyncpg
     assert named(await played(desk, deadlines.RECHECK, "acme", limit=2)) == [*(f"w/{n}" for n in range(count)), "end"]
 
 
+async def test_a_recheck_takes_a_hundred_orders_a_step_at_most(desk: asyncpg.Connection) -> None:  # Storms
+    await stored(desk, *(held(f"w/{n}", n) for n in range(250)))
+    steps = await played(desk, deadlines.RECHECK, "acme", limit=1000)
+    assert [len(step.commands) for step in steps] == [100, 100, 51]
+
+
 async def test_a_lapse_takes_all_that_reserve_until_that_day_in_this_partition(desk: asyncpg.Connection) -> None:  # F2
     await stored(desk, released("b"), released("a", "zoo"), released("c", day=DAY - dt.timedelta(days=1)), held("h", 1))
     await stored(desk, released("later", day=DAY + dt.timedelta(days=1)))

@@ -157,6 +157,39 @@ class Stage:
             if instance.task.done() and not instance.task.cancelled() and (error := instance.task.exception()):
                 raise error
 
+    async def lose_topic(self, topic: str) -> None:
+        """As if the broker had lost it; it is made again, empty."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka)
+        await admin.start()
+        await admin.delete_topics([self.settings.topic(topic)])
+        while self.settings.topic(topic) in await admin.list_topics():
+            await asyncio.sleep(POLL_S)
+        await admin.close()
+        await create_topics(self.settings)
+
+    async def refill_commands(self) -> None:
+        """What others said, said again as it was, because their topics were written anew as well."""
+        await self.send(list(self.said))
+
+    async def back_up(self) -> str:
+        """A copy of the database as it is now; nobody may be connected. Returns its name."""
+        await self._as_administrator(lambda name: [f'create database "{name}_backup" template "{name}"'])
+        return f"{self.settings.database_name(self.service.name)}_backup"
+
+    async def restore(self) -> None:
+        """The database is again what it was when it was backed up, under its own name."""
+        await self._as_administrator(
+            lambda name: [f'drop database "{name}" with (force)', f'alter database "{name}_backup" rename to "{name}"']
+        )
+
+    async def _as_administrator(self, statements: Callable[[str], list[str]]) -> None:
+        await self.connection.close()
+        server = await asyncpg.connect(self.settings.postgres)
+        for statement in statements(self.settings.database_name(self.service.name)):
+            await server.execute(statement)
+        await server.close()
+        self.connection = await asyncpg.connect(self.settings.database(self.service.name))
+
     async def equals(self, wanted: Any, query: str, *arguments: Any, patience_s: float = PATIENCE_S) -> None:
         """Wait until a query gives this value."""
         found: list[Any] = [None]

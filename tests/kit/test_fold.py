@@ -39,3 +39,17 @@ async def test_a_row_that_was_changed_by_hand_is_found(stage: Stage) -> None:
     await stage.connection.execute("delete from journal where partition = 1 and lane = '' and sequence = 3")
     with pytest.raises(JournalGap, match="fact 3 is missing"):
         await differences(stage.connection, stage.service, 1)
+
+
+async def test_a_row_that_vanished_from_its_table_is_noticed_by_the_next_change(stage: Stage) -> None:
+    """Written nowhere, the change would be lost with the memory; so the message parks, and the fold says what is missing."""
+    home, _ = homes()
+    await stage.say(home, order(1, home))
+    async with stage.running():
+        await stage.decided(1)
+        await stage.connection.execute("delete from account where key = $1", home)
+        await stage.say(home, order(2, home))
+        await stage.equals(1, "select count(*) from parked")
+    assert len(await stage.facts()) == 1
+    _, (missing,) = await differences(stage.connection, stage.service, 0)
+    assert (missing.table, missing.stored) == ("account", None)

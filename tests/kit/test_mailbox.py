@@ -69,6 +69,22 @@ async def test_mail_is_handled_once_though_its_owner_dies_around_the_commit(
     assert await stage.balance(home) == 600
 
 
+async def test_mail_whose_commit_is_on_its_way_is_not_taken_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, _ = homes()
+    commit = Batch.commit
+
+    async def slowly(batch: Batch, *more: Any) -> None:
+        await asyncio.sleep(0.5)  # many turns of the loop, each of which could look into the box
+        await commit(batch, *more)
+
+    monkeypatch.setattr(Batch, "commit", slowly)
+    await mailbox.post(stage.connection, [_letter(home, order(n, home)) for n in range(3)])
+    async with stage.running():
+        await stage.decided(3)
+        await stage.equals(0, "select count(*) from mailbox")
+    assert [type(fact.data).__name__ for fact in await stage.facts()] == ["OrderReleased"] * 3
+
+
 async def test_a_post_wakes_its_owner(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.engine.IDLE_WAIT_MS", 5000)  # so that no poll finds it first
     monkeypatch.setattr("shared.engine.FETCH_WAIT_S_MAX", 5.0)

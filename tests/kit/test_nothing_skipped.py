@@ -152,12 +152,59 @@ async def test_a_replay_that_fails_again_leaves_the_queue_as_it_was(stage: Stage
     assert await stage.balance(home) == 0
 
 
-async def test_a_message_whose_deadlines_raise_parks_whole_and_leaves_no_trace(stage: Stage) -> None:
+async def test_a_replay_that_fails_half_way_keeps_the_rest_parked(stage: Stage) -> None:
     home, _ = homes()
+    await stage.say(home, order(1, home, po=RAISES), order(2, home, po=RAISES), order(3, home))
+    async with stage.running():
+        await stage.equals(["PlaceOrder"] * 3, PARKED, home)
+        await _repair_first(stage, home)
+        await parking.replay(stage.connection, home)
+        await stage.decided(1)
+        await stage.equals(False, "select replay from parked_home where home = $1", home)
+    await stage.say(home, order(4, home))
+    async with stage.running():
+        await stage.equals(["PlaceOrder"] * 3, PARKED, home)
+    assert [fact.data.order for fact in await stage.facts()] == ["web/1"]
+
+
+async def test_the_flag_clears_in_the_transaction_of_the_last_message(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever dies right behind that commit leaves no group parked with nothing to replay."""
+
+    async def died(*_: object) -> None: ...
+
+    monkeypatch.setattr(parking, "forget", died)
+    home, _ = homes()
+    await stage.say(home, order(1, home, po=RAISES), order(2, home))
+    async with stage.running():
+        await stage.equals(["PlaceOrder", "PlaceOrder"], PARKED, home)
+        await _repair_first(stage, home)
+        await parking.replay(stage.connection, home)
+        await stage.decided(2)
+        assert await stage.rows("select home from parked_home") == []
+
+
+async def test_a_parked_fact_is_not_mended_by_hand_nor_moved_to_another_group(stage: Stage) -> None:
+    home, other = homes()
+    body = stage.wrap(other, order(1, other)).value
+    assert body is not None
+    columns = "partition, home, topic, message_id, type, reason, body"
+    insert = f"insert into parked ({columns}) values (0, $1, $2, '', '', '', $3) returning n"
+    fact, wish = [await stage.value(insert, home, topic, body) for topic in ("payments", "orders.commands")]
+    with pytest.raises(parking.NotRepairable, match="a fact of another service"):
+        await parking.repair(stage.connection, fact, body)
+    with pytest.raises(parking.NotRepairable, match=f"must stay with group '{home}'"):
+        await parking.repair(stage.connection, wish, body)
+
+
+async def test_a_message_whose_deadlines_raise_parks_whole_and_leaves_no_trace(stage: Stage) -> None:
+    home, neighbour = homes(each=2)[:2]
     await stage.say(home, order(1, home, po=BREAKS_DEADLINES))
     async with stage.running():
         await stage.equals(["PlaceOrder"], PARKED, home)
-    assert await stage.facts() == [] and await stage.balance(home) == 0
+        assert await stage.facts() == [] and await stage.balance(home) == 0
+        await stage.say(neighbour, order(2, neighbour))
+        await stage.decided(1)
+    assert [sequence for _, sequence, _ in await stage.journal()] == [1], "a message that parked used up a number"
 
 
 async def test_a_message_of_an_unknown_major_waits_with_its_group_for_a_newer_release(stage: Stage) -> None:
@@ -225,3 +272,16 @@ async def test_a_topic_that_was_written_anew_is_read_from_its_start(stage: Stage
         await stage.say(home, order(6, home))
         await stage.decided(7)
     assert await stage.balance(home) == 700
+
+
+async def test_a_topic_that_was_written_anew_to_the_very_same_length_is_noticed(stage: Stage) -> None:
+    """Its end is where we would go on reading: only the message before it tells that it is another topic."""
+    home, _ = homes()
+    await stage.say(home, *[order(n, home) for n in range(5)])
+    async with stage.running():
+        await stage.decided(5)
+    await stage.lose_topic("orders.commands")
+    await stage.say(home, *[order(n, home) for n in range(5, 10)])
+    async with stage.running():
+        await stage.decided(10)
+    assert await stage.balance(home) == 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
 from contracts.orders import CancelOrder
+from shared.batch import Batch
 from shared.journal import Entry
 from shared.relay import Relay
 from tests.kit.stage import Stage, homes, order
@@ -27,6 +29,36 @@ async def test_sequences_are_dense_in_every_lane_and_published_in_their_order(st
         stops = await stage.published("accounts.commands")
         wanted = [*await stage.journal("accounts.commands/0"), *await stage.journal("accounts.commands/1")]
         assert stops == wanted and len(stops) == 6
+
+
+async def test_no_two_messages_have_one_id(stage: Stage) -> None:
+    """Two facts of one cause, and the same wish of two orders."""
+    home, _ = homes()
+    await stage.say(home, order(1, home), order(2, home))
+    await stage.say(home, *[CancelOrder(order=f"web/{n}", account=home, reason="stop") for n in (1, 2)])
+    async with stage.running():
+        await stage.decided(4)
+    names = "select count(*), count(distinct convert_from(body, 'utf8')::jsonb ->> 'id') from journal"
+    assert await stage.rows(names) == [(6, 6)]
+
+
+async def test_nothing_is_published_while_its_commit_is_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, _ = homes()
+    commit = Batch.commit
+    published: list[int] = []
+
+    async def slowly(batch: Batch, *more: Any) -> None:
+        if batch.entries:
+            await asyncio.sleep(0.3)
+            published.append(len(await stage.published()))
+        await commit(batch, *more)
+
+    monkeypatch.setattr(Batch, "commit", slowly)
+    await stage.say(home, order(1, home))
+    async with stage.running():
+        await stage.decided(1)
+        await stage.all_published()
+    assert published == [0]
 
 
 async def test_what_was_committed_and_never_sent_is_published_first_by_the_next_owner(
@@ -50,9 +82,9 @@ async def _forget(relay: Relay, entries: list[Entry]) -> None:
     """A process that dies between its commit and its first send."""
 
 
-@pytest.mark.parametrize("reached", [True, False], ids=["unanswered", "refused"])
+@pytest.mark.parametrize("fate", ["unanswered", "refused", "lost behind the send"])
 async def test_after_a_failed_send_the_producer_is_dropped_and_the_journal_decides(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, reached: bool
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, fate: str
 ) -> None:
     """Whether the broker took it or not, is asked at the topic's tail, not guessed."""
     home, _ = homes()
@@ -63,9 +95,14 @@ async def test_after_a_failed_send_the_producer_is_dropped_and_the_journal_decid
         producers.append(id(producer))
         if len(producers) > 1:
             return await send(producer, *arguments, **more)
-        if reached:
+        if fate == "unanswered":
             await (await send(producer, *arguments, **more))
-        raise KafkaConnectionError("the broker went away")
+        went_away = KafkaConnectionError("the broker went away")
+        if fate == "lost behind the send":
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(went_away)
+            return answer
+        raise went_away
 
     monkeypatch.setattr(AIOKafkaProducer, "send_batch", failing)
     async with stage.running() as engine:
@@ -76,3 +113,35 @@ async def test_after_a_failed_send_the_producer_is_dropped_and_the_journal_decid
         await stage.all_published()
         assert engine.metrics.restarts._value.get() == 1
         assert producers[0] not in producers[1:]
+
+
+async def test_facts_are_published_behind_the_commands_that_were_said_with_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a fact on its topic proves, to whoever restores a database, that nothing of its input is missing."""
+    home, _ = homes()
+    send = AIOKafkaProducer.send_batch
+    refused: list[str] = []
+
+    async def failing(producer: AIOKafkaProducer, batch: Any, topic: str, **more: Any) -> Any:
+        if topic.endswith("accounts.commands"):
+            refused.append(topic)
+            raise KafkaConnectionError("the broker went away")
+        return await send(producer, batch, topic, **more)
+
+    await stage.say(home, order(1, home))
+    async with stage.running():
+        await stage.decided(1)
+        await stage.all_published()
+        with monkeypatch.context() as patched:
+            patched.setattr(AIOKafkaProducer, "send_batch", failing)
+            await stage.say(home, CancelOrder(order="web/1", account=home, reason="stop"))
+            await stage.decided(2)
+            await stage.until("it tried, and tried again from the journal", lambda: len(refused) > 1)
+            assert len(await stage.published()) == 1
+        await stage.all_published()
+        await stage.until("the command is sent", lambda: _count(stage, "accounts.commands", 1))
+
+
+async def _count(stage: Stage, topic: str, count: int) -> bool:
+    return len(await stage.published(topic)) == count

@@ -7,23 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shared.ahead import TopicAhead
 from shared.database import InstallationMismatch
-from shared.takeover import TopicAhead
 from shared.topics import TopicMismatch
 from tests.kit.ledger_service import RAISES
 from tests.kit.stage import Stage, homes, order
-
-
-async def test_a_database_older_than_its_topic_is_not_written_to(stage: Stage) -> None:
-    home, _ = homes()
-    await stage.say(home, *[order(n, home) for n in range(5)])
-    async with stage.running():
-        await stage.decided(5)
-        await stage.all_published()
-    await stage.connection.execute("delete from journal where sequence > 3")
-    with pytest.raises(TopicAhead, match=r"the topic ends at sequence 5 .* the journal at 3: the database is older"):
-        await asyncio.wait_for(stage.start().task, 20)
-    assert await stage.value("select count(*) from journal") == 3
 
 
 async def test_a_topic_that_another_installation_wrote_is_not_written_to(stage: Stage) -> None:

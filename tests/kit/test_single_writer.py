@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from shared.batch import Batch
-from shared.lease import Fenced
-from tests.kit.stage import Instance, Stage, homes, order
+from shared.lease import FORGOTTEN_LEASES, Fenced
+from tests.kit.stage import LEASE_S, Instance, Stage, homes, order
 
 HELD = "select count(*) from lease where holder = $1 and until > now()"
 
@@ -146,3 +146,13 @@ async def _park(stage: Stage, home: str, count: int) -> None:
         [(home, stage.wrap(home, order(n, home)).value) for n in range(count)],
     )
     await stage.connection.execute("insert into parked_home (home, partition, reason, replay) values ($1, 0, '', true)", home)
+
+
+async def test_instances_long_dead_are_forgotten_and_those_that_may_live_are_not(stage: Stage) -> None:
+    long_s, short_s = LEASE_S * (FORGOTTEN_LEASES + 5), LEASE_S * 5
+    gone = "insert into instance values ($1, now() - make_interval(secs => $2))"
+    for name, seconds in (("long dead", long_s), ("silent", short_s)):
+        await stage.connection.execute(gone, name, seconds)
+    async with stage.running() as engine:
+        await stage.until("it holds partitions", lambda: engine.ready)
+        assert {name for (name,) in await stage.rows("select id from instance")} == {"silent", engine.instance}

@@ -69,13 +69,27 @@ async def test_a_timer_outlives_its_owner_and_fires_once(stage: Stage) -> None:
     assert [name for name, *_ in await _said(stage)].count(LAPSED) == 5
 
 
+async def test_a_late_message_gets_the_clock_of_its_partition_over_a_restart_too(stage: Stage) -> None:
+    home, _ = homes()
+    await stage.say(home, order("first", home), at=BEGAN + 2 * DAY)
+    async with stage.running():
+        await stage.decided(1)
+    await stage.say(home, order("late", home), at=BEGAN)
+    await stage.say(home, order("late too", home), at=BEGAN + DAY)
+    async with stage.running():
+        await stage.decided(3)
+    assert [at for *_, at in await _said(stage)] == [BEGAN + 2 * DAY] * 3
+
+
 async def test_on_wall_time_a_timer_fires_without_any_message(stack: Servers) -> None:
+    started = dt.datetime.now(dt.UTC)
     home, _ = homes()
     async with stage_on(stack, clock="wall") as stage:
         await stage.say(home, order(1, home, days=0))
         async with stage.running():
             await stage.decided(2)
         assert [name for name, *_ in await _said(stage)] == ["OrderReleased", LAPSED]
+        assert all(at >= started for *_, at in await _said(stage)), "decided at the time of the message"
 
 
 async def test_a_timer_with_many_steps_goes_on_at_its_cursor_after_a_crash(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

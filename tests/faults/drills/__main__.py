@@ -1,0 +1,15 @@
+"""`python -m tests.faults.drills restore|refill|readmodels`, or none for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from tests.faults.drills import readmodels, refill, restore
+
+DRILLS = {"restore": restore.run, "refill": refill.run, "readmodels": readmodels.run}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or DRILLS:
+        print(f"--- {name}", flush=True)
+        asyncio.run(DRILLS[name]())
