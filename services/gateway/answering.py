@@ -14,10 +14,12 @@ from starlette.responses import JSONResponse, Response
 
 from contracts.forms import Fault, Faulty
 from services.gateway import credentials, flows, withheld
-from services.gateway.backlog import RETRY_AFTER_S, Backlog
+from services.gateway.backlog import Backlog
 from services.gateway.bodies import Malformed
 from services.gateway.credentials import Credential
+from services.gateway.door import Traffic, busy
 from services.gateway.intake import Admitted
+from services.gateway.pool import Crowded
 from services.gateway.problems import Problem, unauthenticated
 from services.gateway.reading import Reader, received
 from services.gateway.waiting import Waiters, wanted_s
@@ -34,8 +36,10 @@ DISCARDED_BYTES_MAX = 64 * 1024 * 1024
 class Desk:
     """What a route needs: the installation, the database, and the parts that run beside the requests."""
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, waiters: Waiters, reader: Reader, backlog: Backlog) -> None:
-        self.settings, self.pool = settings, pool
+    def __init__(
+        self, settings: Settings, pool: asyncpg.Pool, waiters: Waiters, reader: Reader, backlog: Backlog, traffic: Traffic
+    ) -> None:
+        self.settings, self.pool, self.traffic = settings, pool, traffic
         self.waiters, self.reader, self.backlog = waiters, reader, backlog
 
     def now(self) -> dt.datetime:
@@ -68,8 +72,8 @@ async def who_asks(request: Request, desk: Desk) -> Credential:
 async def check_room(desk: Desk) -> None:
     """Raises `Problem` 429 when too much waits to be sent on."""
     if await desk.backlog.is_full():
-        detail = f"too much waits to be sent on; try again in {RETRY_AFTER_S} s"
-        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+        desk.traffic.shed.labels(full="mailbox").inc()
+        raise busy("too much waits to be sent on")
 
 
 def check_media(request: Request, *allowed: str) -> str:
@@ -125,13 +129,22 @@ async def withhold(desk: Desk, who: Credential, kind: str, reference: str, raw: 
 async def accepted(request: Request, desk: Desk, who: Credential, admitted: Admitted) -> Response:
     """202 with the flow; 200 with the outcome when it is there, or comes while the caller waits."""
     wait_s = wanted_s(request.headers.get("prefer"))
-    known = (
-        await desk.waiters.answered(admitted.flow, wait_s)
-        if wait_s
-        else admitted.again and await flows.answered(desk.pool, admitted.flow)
-    )
+    shown = await _outcome(desk, who, admitted, wait_s)
     headers = {"Location": f"/v1/flows/{admitted.flow}"} | ({"Preference-Applied": f"wait={wait_s}"} if wait_s else {})
-    if known and (shown := await flows.show(desk.pool, admitted.flow, who.team)):
+    if shown:
         return JSONResponse(shown | {"repeated": admitted.again}, 200, headers)
     body = {"flow": admitted.flow, "state": "accepted", "repeated": admitted.again, "links": flows.links(admitted.flow)}
     return JSONResponse(body, 202, headers)
+
+
+async def _outcome(desk: Desk, who: Credential, admitted: Admitted, wait_s: int) -> dict[str, Any] | None:
+    """The flow, when it is answered. It was let in already, so a crowd here costs the outcome and never the 202."""
+    try:
+        if wait_s:
+            with desk.traffic.aside():
+                known = await desk.waiters.answered(admitted.flow, wait_s)
+        else:
+            known = admitted.again and await flows.answered(desk.pool, admitted.flow)
+        return await flows.show(desk.pool, admitted.flow, who.team) if known else None
+    except Crowded:
+        return None

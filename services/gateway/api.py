@@ -36,9 +36,11 @@ from services.gateway.answering import (
 )
 from services.gateway.bodies import Malformed
 from services.gateway.credentials import EVERYTHING, Credential
+from services.gateway.door import busy
 from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
+from services.gateway.pool import Crowded
 from services.gateway.problems import Problem, answer, forbidden, on_problem
 from services.gateway.sorting import FileFlow
 
@@ -278,6 +280,11 @@ async def _on_http(_: Request, error: Exception) -> Response:
     return answer(Problem(HTTPStatus(known.status_code), str(known.detail), headers=known.headers))
 
 
+async def _on_crowded(request: Request, _: Exception) -> Response:
+    desk_of(request).traffic.shed.labels(full="connections").inc()
+    return answer(busy("too many requests wait for the database"))
+
+
 async def _on_away(_: Request, error: Exception) -> Response:
     log.warning("a request met an absent database", error=f"{type(error).__name__}: {error}")
     detail = "the database does not answer; nothing was taken that was not answered"
@@ -289,9 +296,10 @@ AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""Signs of a database that is away or too slow, not of a mistake."""
+"""Signs of a database that is away, too slow or out of disk, not of a mistake."""
 
 
 def routes(app: FastAPI) -> None:
@@ -310,5 +318,6 @@ def routes(app: FastAPI) -> None:
     app.add_route("/docs", _docs_page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Crowded, _on_crowded)
     for away in AWAY:
         app.add_exception_handler(away, _on_away)

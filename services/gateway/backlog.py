@@ -13,6 +13,7 @@ FILES_MAIL_MAX = 4_000
 """Files pause earlier than requests are shed, so that a file never shuts people out."""
 LOOK_EVERY_S = 0.1
 RETRY_AFTER_S = 2
+"""What a shed sender is told to wait: a full mailbox is sent on in some seconds, and senders do not come back all at once."""
 
 
 class Backlog:

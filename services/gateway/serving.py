@@ -16,7 +16,9 @@ from services.gateway import api, described, uploads
 from services.gateway.answering import Desk
 from services.gateway.app import SERVICE
 from services.gateway.backlog import Backlog
+from services.gateway.door import Door, Traffic
 from services.gateway.mapping import mappings
+from services.gateway.pool import POOL_MAX, PatientPool
 from services.gateway.reading import Reader
 from services.gateway.waiting import Waiters
 from shared.database import connect, prepare
@@ -26,8 +28,6 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-POOL_MAX = 16
-"""Connections for requests: more would only queue inside PostgreSQL."""
 RETRY_S = 1.0
 SWEEP_S = 3600.0
 
@@ -35,16 +35,18 @@ SWEEP_S = 3600.0
 def application(engine: Engine, settings: Settings) -> FastAPI:
     """The HTTP side. Mapping files are checked here, so that a wrong one stops the start and not a file."""
     mappings()
+    traffic = Traffic(engine.metrics.registry)
     app = FastAPI(
         title="Quittance gateway",
         version="1",
         description=described.ABOUT,
-        lifespan=_life(settings),
+        lifespan=_life(settings, traffic),
         docs_url=None,
         redoc_url=None,
     )
     api.routes(app)
     app.router.routes.extend(probe_routes(engine))
+    app.add_middleware(Door, traffic=traffic)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -59,11 +61,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _life(settings: Settings) -> Any:
+def _life(settings: Settings, traffic: Traffic) -> Any:
     @contextlib.asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         # In the background, so that /livez answers and requests get a 503 while the database is away.
-        running = asyncio.create_task(_run(app, settings), name="gateway")
+        running = asyncio.create_task(_run(app, settings, traffic), name="gateway")
         try:
             yield
         finally:
@@ -73,12 +75,13 @@ def _life(settings: Settings) -> Any:
     return life
 
 
-async def _run(app: FastAPI, settings: Settings) -> None:
+async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
     pool = await _pool(settings)
     url = settings.database(SERVICE.name)
     waiters = Waiters(pool, lambda: connect(url, settings.lease_s))
     backlog = Backlog(pool)
-    app.state.desk = desk = Desk(settings, pool, waiters, Reader(pool, settings, backlog, lambda: desk.now()), backlog)
+    reader = Reader(pool, settings, backlog, lambda: desk.now())
+    app.state.desk = desk = Desk(settings, pool, waiters, reader, backlog, traffic)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(waiters.listen(), name="listen")
@@ -98,7 +101,10 @@ async def _pool(settings: Settings) -> asyncpg.Pool:
     while True:
         try:
             await prepare(settings, SERVICE.name, SERVICE.schema)
-            return await asyncpg.create_pool(connect=bounded, min_size=1, max_size=POOL_MAX)
+            return await PatientPool(
+                connect=bounded, min_size=1, max_size=POOL_MAX, max_queries=50_000, max_inactive_connection_lifetime=300.0,
+                connection_class=asyncpg.Connection, record_class=asyncpg.Record, loop=None,
+            )  # fmt: skip
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             log.warning("waiting for the database", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(RETRY_S)

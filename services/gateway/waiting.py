@@ -13,6 +13,8 @@ from services.gateway import flows
 from services.gateway.outcomes import CHANNEL
 
 WAIT_S_MAX = 30
+WAITERS_MAX = 128
+"""Requests that wait at once; each looks at its flow twice a second. One more is answered 202 at once, and asks its flow."""
 POLL_S = 0.5
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,4})\"?(?:$|[,;\s])", re.IGNORECASE)
 
@@ -46,7 +48,9 @@ class Waiters:
             event.set()
 
     async def answered(self, flow: str, seconds: float) -> bool:
-        """Whether every command of the flow has its outcome, within this time."""
+        """Whether every command of the flow has its outcome, within this time; at once when too many wait already."""
+        if sum(map(len, self._waiting.values())) >= WAITERS_MAX:
+            return await flows.answered(self._pool, flow)
         event = asyncio.Event()
         self._waiting[flow].add(event)
         try:

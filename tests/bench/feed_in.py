@@ -25,8 +25,8 @@ FEW_LIMIT_MINOR = TOTAL_MINOR * 25
 class Writer:
     """Writes one service's messages to one topic, numbered densely per partition like the kit does."""
 
-    def __init__(self, settings: Settings, service: str) -> None:
-        self._settings, self._service = settings, service
+    def __init__(self, settings: Settings, service: str, role: str = "") -> None:
+        self._settings, self._service, self._role = settings, service, role
         self._next = [1] * settings.partitions
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
@@ -49,7 +49,7 @@ class Writer:
             ENVELOPES[type(message)](
                 specversion=SPECVERSION, id=flow, source=f"/{self._service}/{partition}", time=at, subject=name,
                 partitionkey=home, sequence=str(sequence).zfill(SEQUENCE_DIGITS), correlationid=flow,
-                traceparent=traceparent(flow, flow), data=message,
+                traceparent=traceparent(flow, flow), actorrole=self._role, data=message,
             )
         )  # fmt: skip
         return partition, sequence, body
@@ -66,6 +66,23 @@ class Writer:
         for partition, batch in batches.items():
             await self._send(batch, topic, partition)
         return count
+
+    def prepare(self, messages: Iterable[tuple[str, Message, str]], at: dt.datetime) -> Iterator[tuple[str, int, object]]:
+        """(topic, partition, batch) to send later with `send_prepared`, so that encoding does not slow a burst down."""
+        batches: dict[int, object] = {}
+        topic = ""
+        for home, message, name in messages:
+            topic = self._settings.topic(topic_of(type(message)))
+            partition, sequence, body = self.envelope(home, message, name, at)
+            headers = [("ce_source", f"/{self._service}/{partition}".encode()), ("ce_sequence", b"%d" % sequence)]
+            batch = batches.setdefault(partition, self._producer.create_batch())
+            while batch.append(timestamp=None, key=home.encode(), value=body, headers=headers) is None:  # type: ignore[attr-defined]
+                yield topic, partition, batch
+                batch = batches[partition] = self._producer.create_batch()
+        yield from ((topic, partition, batch) for partition, batch in batches.items())
+
+    async def send_prepared(self, topic: str, partition: int, batch: object) -> None:
+        await self._send(batch, topic, partition)
 
     async def _append(
         self, batches: dict[int, object], topic: str, partition: int, sequence: int, home: str, body: bytes

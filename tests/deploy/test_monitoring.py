@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from services.gateway.door import Traffic
 from shared.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -18,7 +19,9 @@ SUFFIXES = ("", "_total", "_bucket", "_sum", "_count")
 
 
 def known() -> set[str]:
-    families = Metrics("any").registry.collect()
+    kit = Metrics("any").registry
+    Traffic(kit)
+    families = kit.collect()
     return {family.name + suffix for family in families for suffix in SUFFIXES}
 
 

@@ -170,6 +170,44 @@ def test_an_identity_that_was_withheld_is_not_used_up(client: httpx.Client) -> N
     assert client.post("/v1/orders", json=order("mended")).status_code in (200, 202)
 
 
+REFUSE_MAIL = """
+create or replace function refuse() returns trigger language plpgsql as
+$$ begin raise exception 'not now' using errcode = 'query_canceled'; end $$;
+create trigger refuse before insert on mailbox for each row execute function refuse()
+"""
+
+
+def test_an_identity_is_not_used_up_by_a_request_that_failed_half_way(running: House, client: httpx.Client) -> None:
+    """The database gives up after the identity was claimed and before the command was handed on."""
+    asyncio.run(_on_database(running, REFUSE_MAIL))
+    try:
+        assert client.post("/v1/orders", json=order("half-way")).status_code == 503
+    finally:
+        asyncio.run(_on_database(running, "drop trigger refuse on mailbox"))
+    answer = client.post("/v1/orders", json=order("half-way"), headers={"Prefer": "wait=20"})
+    assert (answer.json()["repeated"], answer.json()["outcome"]) == (False, "released")
+
+
+async def _on_database(running: House, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(running.settings.database("gateway"))
+    try:
+        if query.startswith("select"):
+            return await connection.fetch(query)
+        await connection.execute(query)
+        return []
+    finally:
+        await connection.close()
+
+
+def test_a_command_carries_who_sent_it_from_the_credential(running: House) -> None:
+    with running.client(Credential("n", "north", "nora", "controller", "*", ("*",))) as other:
+        flow = other.post("/v1/orders", json=order("whose"), headers={"Prefer": "wait=20"}).json()["flow"]
+    sent = "select convert_from(body, 'utf8')::jsonb as sent from journal where lane like 'orders.commands/%'"
+    found = [json.loads(row["sent"]) for row in asyncio.run(_on_database(running, sent))]
+    (mine,) = [each for each in found if each["correlationid"] == flow]
+    assert (mine["actorid"], mine["actorrole"], mine["teamid"]) == ("nora", "controller", "north")
+
+
 def test_malformed_json_is_told_with_line_and_column(client: httpx.Client) -> None:
     told = problem(client.post("/v1/orders", content=b'{"reference":\n "x",}', headers=JSON), 400)
     assert (told["line"], told["column"]) == (2, 6)
