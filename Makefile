@@ -21,7 +21,7 @@ RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(A
 	$(if $(TRADE),$(if $(call is_no,$(TRADE)),--no-trade,--trade)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help up down status run test bench lint lock clean
+.PHONY: help up down status run test bench soak overload chaos drill sabotage mutants lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,25 @@ test: .venv/dev.stamp ## all tests; ARGS= goes to pytest
 
 bench: .venv/run.stamp ## measure; ARGS= goes to quittance bench
 	@$(BIN)/quittance bench $(ARGS)
+
+soak: .venv/dev.stamp ## ordinary work for long, nothing may grow: MINUTES=60 RATE= (messages/s; default half the floor)
+	@$(BIN)/python -m tests.faults.load soak --minutes $(or $(MINUTES),60) $(if $(RATE),--rate $(RATE))
+
+overload: .venv/dev.stamp ## ten times what it can do, poison, parked, huge account: SECONDS=600 ACCOUNT=1000000 ONLY=
+	@$(BIN)/python -m tests.faults.load overload --seconds $(or $(SECONDS),600) \
+		--account-orders $(or $(ACCOUNT),1000000) $(if $(ONLY),--only $(ONLY))
+
+chaos: .venv/dev.stamp ## faults on the real stack, then an audit: EVENTS=100000 SEED=1; writes build/faults/chaos.json
+	@$(BIN)/python -m tests.faults.chaos --events $(or $(EVENTS),100000) --seed $(or $(SEED),1)
+
+drill: .venv/dev.stamp ## lose something and bring it back: WHICH=restore, refill or readmodels (default all)
+	@$(BIN)/python -m tests.faults.drills $(WHICH)
+
+sabotage: .venv/dev.stamp ## take out each guard once; a test must go red: ONLY="fence" JOBS=2; writes build/faults/sabotage.json
+	@$(BIN)/python -m tests.faults.sabotage --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
+
+mutants: .venv/dev.stamp ## mutation testing of the models, a sample: MINUTES=5 ONLY="services.orders.exposure*" JOBS=2
+	@$(BIN)/python -m tests.faults.mutants --minutes $(or $(MINUTES),5) --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
 
 lint: .venv/dev.stamp ## ruff, mypy, and who may import whom
 	@$(BIN)/ruff check .

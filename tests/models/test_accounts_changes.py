@@ -94,6 +94,7 @@ def test_what_is_due_on_several_days_is_said_oldest_first() -> None:
 
 def test_the_timer_moves_on_to_the_next_day() -> None:
     book = accounts(opening(), limit(5, effective_from=NEXT_WEEK), limit(7, effective_from=TOMORROW))
+    assert book.due == {"acme": dt.datetime.combine(TOMORROW, dt.time(), dt.UTC)}
     reach(book, TOMORROW)
     assert book["acme"].limit_minor == 7
     assert book.due == {"acme": dt.datetime.combine(NEXT_WEEK, dt.time(), dt.UTC)}
@@ -154,6 +155,12 @@ def test_scheduled_terms_are_kept_whole() -> None:
         terms=Terms(payment_days=90, risk_class="high"),
         by="ada",
     )
+
+
+def test_scheduled_terms_become_a_fact_on_their_day_with_reason_and_author() -> None:
+    book = accounts(opening(), terms(effective_from=NEXT_WEEK, payment_days=10))
+    [fact] = reach(book, NEXT_WEEK)
+    assert (fact.terms.payment_days, fact.reason, fact.by, fact.effective_from) == (10, "agreed", "ada", NEXT_WEEK)
 
 
 @pytest.mark.parametrize("wish", [limit(5, reason=""), limit(5, reason="  "), terms("", payment_days=1)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from contracts import accounts, orders
 from tests.models.orders_desk import Desk, audit, desk_with, opened, order, release
+from tests.models.orders_policies import adopting
 
 
 def held(value_minor: int = 10_000, limit_minor: int = 0, name: str = "web/1") -> Desk:
@@ -55,6 +58,17 @@ def test_nobody_releases_beyond_their_authority(value_minor: int, role: str, all
     assert isinstance(fact, orders.OrderReleased if allowed else orders.CommandRefused)
     assert allowed or fact.reason == "beyond_authority"
     audit(desk)
+
+
+def test_a_waiting_order_is_released_within_the_authority_of_that_day() -> None:  # A6
+    """The policy that it was held under would have let the desk release it."""
+    desk = held(50_000)
+    authority = [{"role": "controller", "level": 1, "maximum_minor": 49_999}, {"role": "director", "level": 2}]
+    desk.do(adopting(authority=authority))
+    (refused,) = desk.do(release(), role="controller")
+    assert refused.reason == "beyond_authority"
+    (fact, *_) = desk.do(release(), role="director")
+    assert isinstance(fact, orders.OrderReleased)
 
 
 @pytest.mark.parametrize("role", ["", "warehouse"])
@@ -137,6 +151,40 @@ def test_a_question_a_note_and_an_owner_leave_the_order_waiting() -> None:  # O5
     audit(desk)
 
 
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [
+        (reject(), "no"),
+        (refer(), "too much for me"),
+        (split(4_000), "the rest later"),
+        (orders.AssignOrder(order="web/1", account="acme", owner="ben", reason="holidays"), "holidays"),
+        (orders.AskCustomer(order="web/1", account="acme", question="Which PO?"), None),
+        (orders.NoteOrder(order="web/1", account="acme", note="called"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_act_of_a_person_says_on_which_order_who_and_why(act: Any, why: str | None) -> None:  # O5
+    (fact,) = held().do(act, role="controller", actor="anna")
+    assert (fact.order, fact.account, fact.by) == ("web/1", "acme", "anna")
+    assert getattr(fact, "reason", None) == why
+    for words in ("question", "note", "owner"):
+        assert getattr(fact, words, None) == getattr(act, words, None)
+
+
+def test_a_persons_release_passes_the_queue() -> None:  # O5, O7
+    desk = held(9_000, limit_minor=5_000)
+    desk.do(orders.RankOrder(order="web/1", account="acme", rank=1), role="controller")
+    for number in (2, 3):
+        desk.do(order(f"web/{number}", 200))
+    assert desk.order("web/2").held_by == ("behind_queue",)
+    whole, *_ = desk.do(release("web/2"), role="controller")
+    part = orders.SplitOrder(order="web/3", account="acme", release_minor=100, reason="")
+    half, *_ = desk.do(part, role="controller")
+    for fact in (whole, half):
+        assert (fact.decision.held_by, fact.decision.inputs.behind_queue) == ((), False)
+    audit(desk)
+
+
 def test_any_order_may_be_noted_but_only_a_waiting_one_is_worked_on() -> None:  # O5
     desk = desk_with()
     desk.do(order())
@@ -174,6 +222,13 @@ def test_the_rest_of_a_split_order_is_released_under_an_instruction_of_its_own()
     (fact,) = desk.do(release(), role="controller")
     assert (fact.reserved_minor, fact.instruction) == (6_000, "web/1/2")
     assert desk.position().reserved_minor == 10_000
+    audit(desk)
+
+
+def test_each_part_of_an_order_has_an_instruction_of_its_own() -> None:  # O9
+    desk = held(10_000)
+    parts = [desk.do(split(1_000), role="controller")[0] for _ in range(3)]
+    assert [part.instruction for part in parts] == ["web/1/1", "web/1/2", "web/1/3"]
     audit(desk)
 
 

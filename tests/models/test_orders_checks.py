@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts import accounts
+from contracts.accounts import Terms
 from contracts.orders import Inputs
 from services.orders.checks import TESTS
 from services.orders.judge import decided, describe
 from services.orders.rulebook import Rulebook
-from tests.models.orders_desk import TODAY
-from tests.models.orders_policies import policy, rules
+from tests.models.orders_desk import TODAY, audit, desk_with, opened, order
+from tests.models.orders_policies import adopting, policy, rules
 
 DAY = dt.timedelta(days=1)
 GOOD = Inputs(on=TODAY, value_minor=1_000, status="open", currency="GBP", limit_minor=10_000, exposure_minor=9_000, terms_days=30)
@@ -184,3 +186,42 @@ def test_an_order_behind_the_queue_says_so_besides_the_sixteen() -> None:  # O7
     book = Rulebook(policy())
     decision = decided(inputs(behind_queue=True), book.rules("", "", "main", "standard"))
     assert [line.check for line in describe(decision, book)][-1] == "behind_queue"
+
+
+STRICT = Terms(payment_days=30, po_required=True, cash_on_delivery=True, standard_order_minor=50_000)
+GIVEN = {"payment_days": 30, "po_number": "4711", "cash_on_delivery": True}
+
+
+@pytest.mark.parametrize(
+    ("asked", "held_by"),
+    [
+        (GIVEN, []),
+        (GIVEN | {"payment_days": 31}, ["terms"]),
+        (GIVEN | {"po_number": None}, ["po_number"]),
+        (GIVEN | {"cash_on_delivery": False}, ["cash_on_delivery"]),
+        (GIVEN | {"cash_on_delivery": False, "prepaid_minor": 10_000}, []),
+        (GIVEN | {"cash_on_delivery": False, "prepaid_minor": 9_999}, ["cash_on_delivery"]),
+        (GIVEN | {"total_minor": 50_001}, ["order_value"]),
+    ],
+)
+def test_what_an_order_asks_for_is_judged_when_it_comes_and_when_it_is_decided_again(
+    asked: dict[str, Any], held_by: list[str]
+) -> None:  # O2.5, O2.10-12, O7
+    at_once = desk_with(opened(terms=STRICT))
+    at_once.do(order(**asked))
+    waited = desk_with(opened(terms=STRICT, status="on_stop"))
+    waited.do(order(**asked))
+    waited.do(accounts.TakenOffStop(account="acme", reason=""))
+    for desk in (at_once, waited):
+        assert list(desk.order("web/1").held_by) == held_by
+        assert desk.order("web/1").status == ("held" if held_by else "released")
+        audit(desk)
+
+
+@pytest.mark.parametrize(("days", "status"), [(60, "held"), (61, "released")])
+def test_an_order_beyond_the_horizon_needs_no_room_within_it_whenever_it_is_decided(days: int, status: str) -> None:  # O2.4, O7
+    """The static limit is off, so that the dynamic one alone decides."""
+    desk = desk_with(adopting(checks={"static_limit": {"mode": "off"}}), opened(limit_minor=5_000, status="on_stop"))
+    desk.do(order(wanted_on=TODAY + dt.timedelta(days=days)))
+    desk.do(accounts.TakenOffStop(account="acme", reason=""))
+    assert desk.order("web/1").status == status

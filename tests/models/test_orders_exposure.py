@@ -123,6 +123,21 @@ def test_an_invoice_for_an_order_nobody_placed_is_open_and_its_despatch_counts_n
     audit(desk)
 
 
+@pytest.mark.parametrize("by", ["reserved", "unbilled", "open"])
+def test_what_is_reserved_despatched_or_billed_takes_up_the_limit(by: str) -> None:  # F1
+    desk = desk_with(opened(limit_minor=10_000))
+    desk.do(order("web/1", 6_000))
+    if by != "reserved":
+        desk.do(despatch("web/1", 6_000))
+    if by == "open":
+        desk.do(invoice("i1", 6_000, covers=[("web/1", 6_000)]))
+    desk.do(order("web/2", 4_001))
+    (held,) = desk.said(orders.OrderHeld)
+    assert (held.order, held.decision.inputs.exposure_minor) == ("web/2", 6_000)
+    desk.do(order("web/3", 4_000))
+    assert desk.order("web/3").status == "released"
+
+
 def test_an_invoice_to_the_parent_for_a_branchs_order_moves_both_accounts() -> None:  # F1
     desk = desk_with(opened(), opened("north", parent="acme"))
     desk.do(order("web/1", 10_000, account="north"))
@@ -131,6 +146,8 @@ def test_an_invoice_to_the_parent_for_a_branchs_order_moves_both_accounts() -> N
     assert parts(desk, "north") == (0, 0, 0)
     assert parts(desk, "acme") == (0, 0, 10_000)
     assert parts(desk, "group/acme") == (0, 0, 10_000)
+    assert [(debt.due_on, debt.open_minor) for debt in desk.tables["ageings"]["acme"].debts] == [(invoice("", 1).due_on, 10_000)]
+    assert "north" not in desk.tables["ageings"]  # whoever owes it is the one that it ages for
     audit(desk)
 
 

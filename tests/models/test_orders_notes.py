@@ -66,6 +66,14 @@ def test_an_account_is_noted_whole_when_it_opens() -> None:
     assert (standing.insured_minor, standing.insured_until) == (3, TODAY)
 
 
+def test_cover_is_noted_with_its_last_day_and_a_termination_as_such() -> None:
+    desk = desk_with()
+    desk.do(accounts.CoverChanged(account="acme", insured_minor=7, insured_until=TODAY, reason=""))
+    desk.do(accounts.AccountTerminated(account="acme", reason=""))
+    standing = desk.standing()
+    assert (standing.insured_minor, standing.insured_until, standing.status) == (7, TODAY, "terminated")
+
+
 def test_a_limit_without_an_end_replaces_one_with_an_end() -> None:  # O2.16
     desk = desk_with(opened(limit_expires_on=TODAY))
     desk.do(accounts.LimitChanged(account="acme", limit_minor=9, was_minor=1, reason="", effective_from=TODAY))

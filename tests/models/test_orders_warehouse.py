@@ -87,6 +87,14 @@ def test_a_despatch_for_the_wrong_account_is_refused_and_says_whose_order_it_is(
     audit(desk)
 
 
+def test_a_delivery_of_another_accounts_order_is_refused() -> None:  # O9
+    desk = desk_with(opened(), opened("other"))
+    desk.do(order())
+    (refused,) = desk.do(orders.RecordDelivery(order="web/1", account="other", despatch="d1"))
+    assert refused.reason == "wrong_account"
+    assert desk.order("web/1").status == "released"
+
+
 def test_a_delivery_and_its_proof_come_back() -> None:  # O9
     desk = desk_with()
     desk.do(order())

@@ -1,0 +1,101 @@
+"""Mutation testing of the models: `python -m tests.faults.mutants [--minutes 5] [--only 'services.orders.exposure*']`.
+
+mutmut changes one expression at a time in the pure files of services/accounts and services/orders and runs the tests of
+tests/models that touch it. A sample within the minutes given; a repeated run goes on where the one before ended. `mutmut show
+NAME` prints what a survivor changed. Not a gate: many survivors change only words that people read, or code that ran before
+the change was switched on (what a module builds while it is imported).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from deploy.local.settings import REPOSITORY
+
+MUTANTS = REPOSITORY / "mutants"
+REPORT = REPOSITORY / "build" / "faults" / "mutants.json"
+STOP_S_MAX = 30.0
+KILLED = (1, 3)
+"""What mutmut keeps of a mutant: pytest's exit code. 1 and 3: a test failed. 0: all passed, it survived. None: not tried yet."""
+
+
+class Score(NamedTuple):
+    """One file's mutants; `other` timed out or could not be run."""
+
+    file: str
+    killed: int
+    survived: int
+    untried: int
+    other: int
+
+    @property
+    def line(self) -> str:
+        tried = self.killed + self.survived
+        share = f"{100 * self.killed / tried:5.1f} %" if tried else "      -"
+        return f"{self.file:32} {share}   {self.killed:5} {self.survived:9} {self.untried:10} {self.other:6}"
+
+
+def main() -> int:
+    asked = _asked()
+    _mutate(asked.minutes, asked.jobs, asked.only)
+    scores = list(scored(MUTANTS))
+    if not scores:
+        print("mutmut made no mutants; see what it printed above", file=sys.stderr)
+        return 2
+    total = Score("all", *map(sum, zip(*(score[1:] for score in scores), strict=True)))
+    print(f"{'file':32} {'score':>7}   killed  survived  not tried  other")
+    for score in (*scores, total):
+        print(score.line)
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(json.dumps([score._asdict() for score in (*scores, total)], indent=1) + "\n")
+    return 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description="Mutation testing of the models.")
+    parser.add_argument("--minutes", type=float, default=5.0, help="a sample: what could be tried by then")
+    parser.add_argument("--only", action="append", default=[], help="names of mutants, * for any")
+    parser.add_argument("--jobs", type=int, default=2)
+    return parser.parse_args()
+
+
+def _mutate(minutes: float, jobs: int, only: Sequence[str]) -> None:
+    """Run mutmut for so long; it writes down each mutant's fate at once, so ending it loses nothing."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *only]
+    running = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True)
+    try:
+        running.wait(minutes * 60)
+    except subprocess.TimeoutExpired:
+        _end(running)
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """With the children in which it tries mutants."""
+    for how in (signal.SIGINT, signal.SIGKILL):
+        os.killpg(running.pid, how)
+        try:
+            running.wait(STOP_S_MAX)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def scored(mutants: Path) -> Iterator[Score]:
+    for path in sorted(mutants.glob("services/*/*.py.meta")):
+        fates = list(json.loads(path.read_text())["exit_code_by_key"].values())
+        killed, survived, untried = sum(fate in KILLED for fate in fates), fates.count(0), fates.count(None)
+        if fates:
+            name = path.relative_to(mutants).as_posix().removesuffix(".meta")
+            yield Score(name, killed, survived, untried, len(fates) - killed - survived - untried)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
