@@ -21,7 +21,7 @@ RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(A
 	$(if $(TRADE),$(if $(call is_no,$(TRADE)),--no-trade,--trade)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help up down status run test bench soak overload chaos drill sabotage mutants lint lock clean
+.PHONY: help up down status run test bench simulate soak overload chaos drill sabotage mutants lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ chaos: .venv/dev.stamp ## faults on the real stack, then an audit: EVENTS=100000
 
 drill: .venv/dev.stamp ## lose something and bring it back: WHICH=restore, refill or readmodels (default all)
 	@$(BIN)/python -m tests.faults.drills $(WHICH)
+
+simulate: .venv/dev.stamp ## seeded histories on virtual time: SEEDS=200 FIRST=0 JOBS=2, or HISTORY=file of one that failed
+	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),200) --first $(or $(FIRST),0) --jobs $(or $(JOBS),2) \
+		$(if $(HISTORY),--history $(HISTORY))
 
 sabotage: .venv/dev.stamp ## take out each guard once; a test must go red: ONLY="fence" JOBS=2; writes build/faults/sabotage.json
 	@$(BIN)/python -m tests.faults.sabotage --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")

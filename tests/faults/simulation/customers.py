@@ -1,0 +1,162 @@
+"""Those outside: each deed is sent through the gateway's own intake, or the stand-in's mailbox, until it has an answer.
+
+As a real sender they know only what they were told: after a lost connection they send the same again under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from http import HTTPStatus
+
+import asyncpg
+
+from contracts import accounts, orders, payments
+from contracts.envelope import derived_id
+from contracts.forms import Faulty
+from contracts.message import Message
+from services.gateway import credentials
+from services.gateway.bodies import Wish
+from services.gateway.intake import Admitted, admit_one
+from services.gateway.problems import Problem
+from shared import mailbox
+from shared.database import connect
+from shared.mailbox import Sender
+from tests.faults.simulation.clockwork import EPOCH, Process, clock
+from tests.faults.simulation.history import Deed
+from tests.faults.simulation.house import House, Poison
+from tests.faults.simulation.postgres import Pool
+
+AGAIN_S = 0.5
+CURRENCY = "GBP"
+WHO = credentials.development()
+MONEY = ("invoice", "pay")
+"""Deeds of the bank and of billing: mail for the stand-in."""
+
+
+class Customers:
+    """Plays the deeds of a history; `sent` is what was let in: the command's id → its deed."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._pool = Pool(house.settings.database("gateway"))
+        self.admitted: dict[str, Deed] = {}
+        self.told: list[Deed] = []
+        self.open = len(house.history.deeds)
+
+    def begin(self) -> None:
+        for deed in self._house.history.deeds:
+            self._house.loop.outside(deed.at, self._start, deed)
+
+    def _start(self, deed: Deed) -> None:
+        process = Process(f"customer of {deed.what} {deed.order or deed.account}")
+        self._house.loop.launch(process, self._do(deed))
+
+    async def _do(self, deed: Deed) -> None:
+        match deed.what:
+            case "days":
+                self._house.pass_days(deed.minor // 2_000)
+            case "invoice" | "pay":
+                await self._until_answered(deed, self._post)
+                self.told.append(deed)
+            case _:
+                await self._until_answered(deed, self._send)
+        self.open -= 1
+
+    async def _until_answered(self, deed: Deed, attempt: object) -> None:
+        assert callable(attempt)
+        at = clock().wall()
+        while not await self._tried(deed, attempt(deed, at)):
+            await asyncio.sleep(AGAIN_S)
+
+    async def _tried(self, deed: Deed, attempt: object) -> bool:
+        """Whether an answer came; an unknown outcome is none."""
+        try:
+            return bool(await attempt)  # type: ignore[misc]
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            clock().note(f"no answer to {deed.what}: {type(error).__name__}")
+            return False
+
+    async def _send(self, deed: Deed, at: dt.datetime) -> bool:
+        command = command_of(deed)
+        try:
+            admitted: Admitted = await admit_one(
+                self._pool, Wish(command, deed.key or deed.account, at), "event", None, WHO, self._house.settings.partitions, at
+            )
+        except (Problem, Faulty) as refused:
+            if isinstance(refused, Problem) and refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                return False  # the account is on its way to the desk
+            if isinstance(refused, Faulty):
+                return False  # the account is not there yet
+            raise
+        clock().note(f"{deed.what} {deed.order or deed.account} admitted in {admitted.flow}")
+        self.admitted[admitted.flow] = deed
+        return True
+
+    async def _post(self, deed: Deed, at: dt.datetime) -> bool:
+        home = f"{deed.account[0]}0"
+        name = derived_id("bank", deed.what, deed.key)
+        sender = Sender(id=name, flow=name, at=at, actor="bank", role="", team="home")
+        mail = mailbox.mail_of(self._house.settings.partitions, home, money_of(deed), sender)
+        connection = await connect(self._house.settings.database("payments"), self._house.settings.lease_s)
+        try:
+            async with connection.transaction():
+                await mailbox.post(connection, [mail])
+        finally:
+            connection.terminate()
+        return True
+
+
+def command_of(deed: Deed) -> accounts.Command:
+    order, account = deed.order, deed.account
+    match deed.what:
+        case "open":
+            parent = f"{account[0]}0" if account[1:] != "0" else None
+            terms = accounts.Terms(payment_days=30)
+            return accounts.OpenAccount(
+                account=account, name=account, currency=CURRENCY, limit_minor=deed.minor, parent=parent, terms=terms
+            )
+        case "stop":
+            return accounts.PutOnStop(account=account, reason="late")
+        case "go":
+            return accounts.TakeOffStop(account=account, reason="paid")
+        case "limit":
+            return accounts.ChangeLimit(account=account, limit_minor=deed.minor, reason="reviewed")
+        case "place":
+            return orders.PlaceOrder(order=order, account=account, placed=_placed(deed.minor))
+        case "change":
+            return orders.ChangeOrder(order=order, account=account, placed=_placed(deed.minor * 2), reason="more")
+        case "cancel":
+            return orders.CancelOrder(order=order, account=account, reason="not wanted")
+        case "release":
+            return orders.ReleaseOrder(order=order, account=account, reason="good payer")
+        case "refer":
+            return orders.ReferOrder(order=order, account=account, reason="too much for me")
+        case "reject":
+            return orders.RejectOrder(order=order, account=account, reason="no")
+        case "rank":
+            return orders.RankOrder(order=order, account=account, rank=1)
+        case "despatch":
+            return orders.RecordDespatch(order=order, account=account, despatch=f"D-{order}", amount_minor=deed.minor)
+        case "deliver":
+            return orders.RecordDelivery(order=order, account=account, despatch=f"D-{order}")
+        case "poison":
+            return orders.NoteOrder(order=order, account=account, note=Poison.TEXT)
+    raise LookupError(f"nobody knows how to {deed.what}")
+
+
+def _placed(minor: int) -> orders.Placed:
+    return orders.Placed(currency=CURRENCY, total_minor=minor, received_at=EPOCH)
+
+
+def money_of(deed: Deed) -> Message:
+    item, due_on = f"INV-{deed.order}", (EPOCH + dt.timedelta(days=30)).date()
+    if deed.what == "invoice":
+        covers = (payments.Covers(order=deed.order, amount_minor=deed.minor),)
+        return payments.ItemPosted(
+            account=deed.account, item=item, kind="invoice", amount_minor=deed.minor, currency=CURRENCY,
+            document_on=EPOCH.date(), due_on=due_on, covers=covers,
+        )  # fmt: skip
+    return payments.ItemSettled(
+        account=deed.account, item=item, kind="invoice", settled_minor=deed.minor, open_minor=0, due_on=due_on, by=f"REC-{item}"
+    )

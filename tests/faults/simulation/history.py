@@ -1,0 +1,115 @@
+"""One history before it happens: what customers, warehouse, bank and controllers do, and what breaks meanwhile.
+
+Everything is drawn from the seed. Each history uses only some kinds of trouble (swarm testing), so that rare meetings of two
+kinds are not drowned by all the others.
+"""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from tests.faults.simulation.trouble import KINDS, Trouble
+
+BUSY_S = 12.0
+"""Virtual seconds in which things are done and break; then everything heals and must come to rest."""
+OPENED_S = 2.0
+ORDERS_MAX = 30
+TROUBLES_MAX = 22
+SECONDS: dict[str, tuple[float, ...]] = {
+    "statement slow": (0.05, 0.3, 1.0, 4.0),
+    "fetch hangs": (0.2, 1.0, 5.0),
+    "stopped at a commit": (0.3, 1.5, 3.0, 7.0),
+    "stopped at a statement": (0.3, 1.5, 3.0, 7.0),
+    "stopped at a send": (0.3, 1.5, 3.0, 7.0),
+    "database restarts": (0.1, 0.5, 3.0),
+    "database clock jumps": (-30.0, -1.0, 1.5, 30.0),
+    "broker away": (0.3, 2.0, 8.0, 25.0),
+    "clock jumps": (-3600.0, -2.0, 2.0, 3600.0),
+    "joins": (1.0, 3.0, 8.0),
+}
+"""Kind → how long it may last. A lease lasts two seconds here."""
+
+
+class Deed(msgspec.Struct, frozen=True):
+    """Something done from outside. `account` is `<group><n>`; `key` names it for ever, so that it can be sent again."""
+
+    at: float
+    what: str
+    account: str
+    order: str = ""
+    minor: int = 0
+    key: str = ""
+
+
+class History(msgspec.Struct, frozen=True):
+    """`batch_max` and `partitions` vary too: small batches have more ends at which something can break."""
+
+    seed: int
+    partitions: int
+    batch_max: int
+    clock: str
+    services: tuple[str, ...]
+    deeds: tuple[Deed, ...]
+    troubles: tuple[Trouble, ...]
+
+
+def draw(seed: int, services: tuple[str, ...]) -> History:
+    dice = random.Random(seed)
+    accounts = _accounts(dice)
+    deeds = [*_openings(accounts, dice), *_dealings(accounts, dice)]
+    return History(
+        seed,
+        partitions=dice.choice((1, 2, 3)),
+        batch_max=dice.choice((1, 2, 5, 20, 2_000)),
+        clock=dice.choice(("wall", "event")),
+        services=services,
+        deeds=tuple(sorted(deeds, key=lambda deed: (deed.at, deed.key))),
+        troubles=tuple(sorted(_troubles(services, dice), key=lambda trouble: trouble.at)),
+    )
+
+
+def _accounts(dice: random.Random) -> list[str]:
+    """Groups a, b, c, … of one to three accounts; the first of each is the root, which all are opened under."""
+    return [f"{group}{n}" for group in "abcd"[: dice.randint(1, 4)] for n in range(dice.randint(1, 3))]
+
+
+def _openings(accounts: list[str], dice: random.Random) -> list[Deed]:
+    return [Deed(n * 0.05, "open", account, minor=dice.choice((5_000, 20_000, 60_000))) for n, account in enumerate(accounts)]
+
+
+def _dealings(accounts: list[str], dice: random.Random) -> list[Deed]:
+    deeds: list[Deed] = []
+    for n in range(dice.randint(5, ORDERS_MAX)):
+        deeds += _order(f"web/{n}", dice.choice(accounts), n, dice)
+    for n in range(dice.randint(0, 8)):
+        what = dice.choice(("stop", "go", "limit", "limit", "days"))
+        deeds.append(Deed(_when(dice), what, dice.choice(accounts), minor=dice.choice((0, 10_000, 80_000)), key=f"{what}{n}"))
+    return deeds
+
+
+def _order(order: str, account: str, n: int, dice: random.Random) -> list[Deed]:
+    """An order and some of what may become of it, in a chance order of time: what comes too early is answered too."""
+    minor = dice.choice((100, 1_500, 4_000, 9_000))
+    placed = Deed(_when(dice), "place", account, order, minor, f"place{n}")
+    follow = dice.sample(FOLLOWING, dice.randint(0, 4))
+    later = [Deed(min(placed.at + dice.uniform(0, 5), BUSY_S), what, account, order, minor, f"{what}{n}") for what in follow]
+    repeated = [msgspec.structs.replace(placed, at=placed.at + dice.uniform(0, 3))] if dice.random() < 0.2 else []
+    return [placed, *later, *repeated]
+
+
+FOLLOWING = ("despatch", "deliver", "invoice", "pay", "cancel", "change", "release", "refer", "reject", "rank", "poison")
+
+
+def _when(dice: random.Random) -> float:
+    return dice.uniform(OPENED_S, BUSY_S)
+
+
+def _troubles(services: tuple[str, ...], dice: random.Random) -> list[Trouble]:
+    kinds = dice.sample(KINDS, dice.randint(1, 8))
+    return [_trouble(dice.choice(kinds), services, dice) for _ in range(dice.randint(0, TROUBLES_MAX))]
+
+
+def _trouble(kind: str, services: tuple[str, ...], dice: random.Random) -> Trouble:
+    return Trouble(dice.uniform(0, BUSY_S), kind, dice.choice(services), dice.choice(SECONDS.get(kind, (0.0,))))
