@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from contracts.envelope import Envelope, Unreadable, read
+from contracts.envelope import Envelope, Unreadable, address, read
 from shared import ranges, timers, topics
 from shared.batch import Batch
 from shared.feed import Told, told_since
@@ -97,7 +97,7 @@ async def _missing(
 async def _id_at(connection: asyncpg.Connection, partition: int, lane: str, sequence: int) -> str | None:
     query = "select body from journal where partition = $1 and lane = $2 and sequence = $3"
     body = await connection.fetchval(query, partition, lane, sequence)
-    return None if body is None else read(body).id
+    return None if body is None else address(body).id
 
 
 def _parted(slot: Slot, lane: str, place: Place, told: Told, known: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from contracts.envelope import encode_value, read
+from contracts.envelope import address, encode_value
 from shared import journal, ranges, refold
 from shared.feed import tails
 from shared.journal import OWN, Entry
@@ -152,7 +152,7 @@ async def _require_published(
         body = await connection.fetchval(
             "select body from journal where partition = $1 and lane = $2 and sequence = $3", partition, lane, sequence
         )
-        if body is None or read(body).id != name:
+        if body is None or address(body).id != name:
             raise NotArchivable(
                 f"{topic}/{target} ends with another message than the journal: start {service.name}, it says more"
             )

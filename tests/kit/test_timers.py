@@ -151,3 +151,15 @@ async def test_cancelling_all_timers_in_memory_brings_up_those_behind_them(stage
     async with stage.running():
         await stage.decided(9)
     assert [name for _, name, _ in (await _said(stage))[6:]] == ["web/2", "web/3", "web/last"]
+
+
+async def test_a_timer_that_is_set_again_to_the_moment_it_fired_at_says_other_messages(stage: Stage) -> None:
+    """On a clock that stands: a recheck asked for while the one before it has just ended."""
+    home, _ = homes()
+    async with stage.running():
+        for _ in range(3):
+            await stage.say(home, OpenRecheck(home=home))
+        await stage.decided(6)
+        said = await stage.facts()
+    assert [type(fact.data).__name__ for fact in said] == ["RecheckOpened", "RecheckClosed"] * 3
+    assert len({fact.id for fact in said}) == len(said)

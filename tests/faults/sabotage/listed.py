@@ -1,11 +1,12 @@
 """All guards, in the order of the guarantees."""
 
-from tests.faults.sabotage import accounts, effect_once, gateway, nothing_skipped, one_writer, orders, outbox, timers
+from tests.faults.sabotage import accounts, effect_once, gateway, nothing_skipped, one_writer, orders, outbox, recovery, timers
 from tests.faults.sabotage.guard import Guard
 
 LISTED: tuple[Guard, ...] = (
     *effect_once.GUARDS,
     *outbox.GUARDS,
+    *recovery.GUARDS,
     *one_writer.GUARDS,
     *nothing_skipped.GUARDS,
     *timers.GUARDS,
