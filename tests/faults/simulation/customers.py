@@ -24,7 +24,7 @@ from shared.database import connect
 from shared.mailbox import Sender
 from tests.faults.simulation.clockwork import EPOCH, Process, clock
 from tests.faults.simulation.history import Deed
-from tests.faults.simulation.house import House, Poison
+from tests.faults.simulation.house import House, Poison, Violation
 from tests.faults.simulation.postgres import Pool
 
 AGAIN_S = 0.5
@@ -50,7 +50,12 @@ class Customers:
 
     def _start(self, deed: Deed) -> None:
         process = Process(f"customer of {deed.what} {deed.order or deed.account}")
-        self._house.loop.launch(process, self._do(deed))
+        self._house.loop.launch(process, self._do(deed)).add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A sender that meets an error instead of an answer is a fault of ours."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._house.fail(Violation("every sender has an answer", f"{task.get_name()}: {type(error).__name__}: {error}"))
 
     async def _do(self, deed: Deed) -> None:
         match deed.what:

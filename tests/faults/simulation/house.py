@@ -92,6 +92,7 @@ class House:
         self.troubles = Troubles()
         self.troubles.doom = self
         self.database = Database(server, loop, self.troubles, prefix)
+        self.database.surprised = lambda what: self.fail(Violation("the simulation knows what it simulates", what))
         self.broker = Broker(loop, self.troubles)
         self.poison = Poison()
         self.services = {name: self.poison.put_into(SERVICES[name]) for name in history.services}

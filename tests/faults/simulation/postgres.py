@@ -111,6 +111,7 @@ class Database:
         self._ears: dict[str, list[tuple[Connection, Any]]] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         self.committed: Callable[[str], None] = lambda service: None
+        self.surprised: Callable[[str], None] = lambda what: None
 
     def schema(self, service: str) -> str:
         return f"{self._name}_{service}"
@@ -297,7 +298,8 @@ class Connection:
             try:
                 result = database.server.do(self._really(guarded, "now()" in lowered or "insert" in lowered, work))
             except asyncpg.LockNotAvailableError:
-                assert guarded or not self._in_transaction, f"waits for a lock without a savepoint: {query}"
+                if self._in_transaction and not guarded:
+                    database.surprised(f"waits for a lock, and MAY_WAIT does not say so: {query}")
                 if database.loop.now_s >= waited_until:
                     raise
                 await database.lock_moved(self.service)
