@@ -35,6 +35,8 @@ LEASE_S = 2.0
 IDLE_WAIT_MS = 400
 """Longer than in production: an idle instance costs a query a turn, and news wakes it anyway."""
 RESTART_S = (0.1, 3.0)
+REPLACED_SHARE = 0.7
+"""How often a supervisor takes a process that stands still for dead, and starts another beside it."""
 SLOW_HANG_UP_S = LEASE_S * 0.4
 """A machine that dies says nothing: its sessions end by the server's own bounds."""
 
@@ -142,6 +144,8 @@ class House:
         self.loop.note(f"{process.name} is stopped for {seconds} s")
         process.paused = True
         self.loop.outside(seconds, process.thaw, self.loop)
+        if self.loop.dice.random() < REPLACED_SHARE:
+            self.loop.outside(self.loop.dice.uniform(*RESTART_S), self.start, process.name.partition("#")[0])
 
     def _start_later(self, process: Process) -> None:
         service = process.name.partition("#")[0]

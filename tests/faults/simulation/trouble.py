@@ -47,7 +47,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "killed at a send": ("send",),
     "killed at a fetch": ("fetch",),
     "stopped at a commit": ("commit",),
-    "stopped at a statement": ("statement",),
+    "stopped at a statement": ("statement", "begin"),
     "stopped at a send": ("send",),
 }
 """Kind → the steps that it may hit."""
