@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -57,26 +56,23 @@ async def test_one_seed_is_one_history(stack: Servers) -> None:
 
 
 SABOTAGE: dict[str, tuple[str, str]] = {
-    "the fence is not looked at": (
-        "every input has its effect once|the journal has no gaps|nothing is stuck|state is the fold of the journal",
-        "import shared.lease as lease\nasync def fence(connection, epochs): return None\nlease.fence = fence",
-    ),
     "a lower sequence is taken again": (
-        "every input has its effect once|a group's inputs are taken in order|every order is decided once|nothing is stuck",
-        "from shared.arrivals import Arrivals\nArrivals._is_next = lambda self, position, *more: True",
+        "every input has its effect once",
+        "from shared.arrivals import Arrivals\nArrivals._is_next = lambda self, *more: True",
     ),
     "a backlog is not published": (
-        "nothing is stuck|a topic has no gaps",
+        "nothing is stuck",
         "import shared.engine as engine\nasync def publish_backlog(*more): return 0\nengine.publish_backlog = publish_backlog",
     ),
 }
-"""What is broken → the rules it may break first, and the code that breaks it."""
+"""What is broken → the rule that a history then breaks, and the code that breaks it."""
+FEW = ("--seeds", "6", "--plays", "8")
 
 
 @pytest.mark.parametrize("name", SABOTAGE)
-async def test_it_finds_a_kit_that_is_broken(stack: Servers, name: str) -> None:
-    rules, sabotage = SABOTAGE[name]
-    done: Any = await asyncio.to_thread(simulated, stack, "--seeds", "40", "--plays", "40", sabotage=sabotage)
+async def test_it_finds_a_kit_that_is_broken_and_shortens_the_history(stack: Servers, name: str) -> None:
+    rule, sabotage = SABOTAGE[name]
+    done = await asyncio.to_thread(simulated, stack, *FEW, sabotage=sabotage)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert any(f", '{rule}')" in done.stdout for rule in rules.split("|")), done.stdout
+    assert f"'{rule}')" in done.stdout, done.stdout
     assert "shortest history found" in done.stdout

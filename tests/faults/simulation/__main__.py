@@ -34,6 +34,8 @@ FAILED = Path("build/faults/simulation")
 HASH_SEED = "0"
 """Sets of texts must have one order, or a seed would not be one history."""
 TELL_EVERY = 50
+OWN = f"simulation_{os.getpid()}"
+"""Databases of this run; workers inherit the name."""
 
 
 def main(arguments: list[str]) -> int:
@@ -43,9 +45,12 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     quiet_logs()
     with server_url() as url:
-        if options.history:
-            return _replay(Path(options.history), url)
-        return _run(range(options.first, options.first + options.seeds), options.jobs, options.plays, url)
+        try:
+            if options.history:
+                return _replay(Path(options.history), url)
+            return _run(range(options.first, options.first + options.seeds), options.jobs, options.plays, url)
+        finally:
+            asyncio.run(_tidied(url))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -104,7 +109,7 @@ def _begin(url: str) -> None:
     """A database for each worker, because sessions of two must never meet at a lock."""
     global _server
     quiet_logs()
-    _server = Server(own_database(url, f"simulation_{os.getpid()}"))
+    _server = Server(own_database(url, f"{OWN}_{os.getpid()}"))
 
 
 def _one(seed: int) -> Ending:
@@ -113,14 +118,26 @@ def _one(seed: int) -> Ending:
 
 
 def own_database(url: str, name: str) -> str:
-    async def made() -> None:
-        connection = await asyncpg.connect(url)
-        await connection.execute(f'drop database if exists "{name}" with (force)')
-        await connection.execute(f'create database "{name}"')
+    asyncio.run(_execute(url, f'create database "{name}"'))
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
         await connection.close()
 
-    asyncio.run(made())
-    return f"{url.rpartition('/')[0]}/{name}"
+
+async def _tidied(url: str) -> None:
+    """Drop the databases of this run and its workers."""
+    connection = await asyncpg.connect(url)
+    try:
+        for (name,) in await connection.fetch("select datname from pg_database where starts_with(datname, $1)", OWN):
+            await connection.execute(f'drop database "{name}" with (force)')
+    finally:
+        await connection.close()
 
 
 # --- telling --------------------------------------------------------------------------------------------------------
@@ -161,7 +178,7 @@ def _write(endings: list[Ending], seconds: float) -> None:
 
 
 def _shrink(ending: Ending, plays_max: int, url: str) -> None:
-    server = Server(own_database(url, "simulation_shrinking"))
+    server = Server(own_database(url, f"{OWN}_shrinking"))
     whole = draw(ending.seed, tuple(SERVICES))
     history = shrunk(whole, ending.rule, server, lambda text: print(f"  {text}", flush=True), plays_max)
     last = play(history, server, traced=True)
@@ -178,7 +195,7 @@ def _shrink(ending: Ending, plays_max: int, url: str) -> None:
 
 def _replay(path: Path, url: str) -> int:
     history = msgspec.json.decode(path.read_bytes(), type=History)
-    server = Server(own_database(url, "simulation_replayed"))
+    server = Server(own_database(url, f"{OWN}_replayed"))
     ending = play(history, server, traced=True)
     server.close()
     print("\n".join(ending.trace))
