@@ -18,7 +18,7 @@ from typing import Any
 
 EPOCH = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
 """A Monday morning: where simulated wall clocks start."""
-SETTLE_S_MAX = 600.0
+SETTLE_S_MAX = 200.0
 """Virtual seconds after which whatever is not done counts as stuck."""
 
 
