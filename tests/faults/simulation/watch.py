@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 
 from contracts import orders, payments
 from contracts.envelope import Envelope, read
+from contracts.message import topic_of
 from shared.journal import OWN
 from shared.refold import differences
 from shared.service import Service
@@ -179,12 +180,13 @@ class Watch:
         ]
 
     def _unread(self, service: str) -> str:
-        topics = {row["topic"] for row in self._fetch(service, "select distinct topic from reading")}
-        for row in self._fetch(service, "select partition, topic, next_offset from reading"):
-            end = len(self._house.broker.log(TopicPartition(row["topic"], row["partition"])))
-            if row["next_offset"] < end:
-                return f"{row['topic']}/{row['partition']} is read up to {row['next_offset']} of {end}"
-        return "" if topics or not self.folded[service].service.hears else "nothing was read"
+        read = {(row["topic"], row["partition"]): row["next_offset"] for row in self._fetch(service, "select * from reading")}
+        for topic in sorted({topic_of(message) for message in self._house.services[service].hears}):
+            for partition in range(self._house.settings.partitions):
+                position, end = read.get((topic, partition), 0), len(self._house.broker.log(TopicPartition(topic, partition)))
+                if position < end:
+                    return f"{topic}/{partition} is read up to {position} of {end}"
+        return ""
 
     def _overdue(self, service: str) -> str:
         now = "least(clock, sim.now())" if self._house.settings.clock == "wall" else "clock"
