@@ -118,9 +118,8 @@ async def test_an_instance_that_lost_its_leases_drops_its_partitions(stage: Stag
 
 
 async def test_work_that_takes_longer_than_a_lease_keeps_it(stage: Stage) -> None:
-    """A long replay of one group must not cost the instance its partitions."""
-    home, _ = homes()
-    slow = 8
+    """Replays of many groups in one turn must not cost the instance its partitions."""
+    groups = homes(each=8)[:8]
     async with stage.running() as engine:
         await stage.until("it holds both", lambda: len(engine.slots) == 2)
         commit = Batch.commit
@@ -131,21 +130,22 @@ async def test_work_that_takes_longer_than_a_lease_keeps_it(stage: Stage) -> Non
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Batch, "commit", slowly)
-            engine.slots[0].parked.add(home)
-            await _park(stage, home, slow)
-            await stage.decided(slow)
+            engine.slots[0].parked |= set(groups)
+            await _park(stage, groups)
+            await stage.decided(len(groups))
             assert await stage.value("select until > now() from lease where partition = 0")
         assert engine.metrics.restarts._value.get() == 0
 
 
-async def _park(stage: Stage, home: str, count: int) -> None:
-    """Orders of a group on partition 0, parked and asked for replay."""
-    columns = "partition, home, topic, message_id, type, reason, body"
+async def _park(stage: Stage, groups: list[str]) -> None:
+    """An order of each group on partition 0, parked, all asked for replay at once."""
     await stage.connection.executemany(
-        f"insert into parked ({columns}) values (0, $1, '', '', '', '', $2)",
-        [(home, stage.wrap(home, order(n, home)).value) for n in range(count)],
+        "insert into parked (partition, home, topic, message_id, type, reason, body) values (0, $1, '', '', '', '', $2)",
+        [(home, stage.wrap(home, order(home, home)).value) for home in groups],
     )
-    await stage.connection.execute("insert into parked_home (home, partition, reason, replay) values ($1, 0, '', true)", home)
+    async with stage.connection.transaction():
+        asked = "insert into parked_home (home, partition, reason, replay) values ($1, 0, '', true)"
+        await stage.connection.executemany(asked, [(home,) for home in groups])
 
 
 async def test_instances_long_dead_are_forgotten_and_those_that_may_live_are_not(stage: Stage) -> None:

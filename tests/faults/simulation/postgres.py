@@ -70,8 +70,9 @@ class Server:
         self.do(self._run(script))
 
     async def _run(self, script: str) -> None:
+        """Between histories: here the server may take its time."""
         real = self._idle.pop() if self._idle else await self._connect(self._url)
-        await real.execute(script)
+        await real.execute(f"set lock_timeout = 0; {script}")
         self._idle.append(real)
 
     def take(self, schema: str) -> asyncpg.Connection:
