@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +62,9 @@ SABOTAGE = "from shared.arrivals import Arrivals\nArrivals._is_next = lambda sel
 """A sequence that was taken is taken again."""
 
 
-async def test_it_finds_a_kit_that_is_broken_and_shortens_the_history(stack: Servers) -> None:
-    done = await asyncio.to_thread(simulated, stack, "--seeds", "4", "--plays", "8", sabotage=SABOTAGE)
+async def test_it_finds_a_kit_that_is_broken_and_shortens_the_history(stack: Servers, tmp_path: Path) -> None:
+    few = ("--seeds", "4", "--plays", "8", "--result", str(tmp_path / "sabotaged.json"))
+    done = await asyncio.to_thread(simulated, stack, *few, sabotage=SABOTAGE)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "'every input has its effect once')" in done.stdout, done.stdout
     assert "shortest history found" in done.stdout

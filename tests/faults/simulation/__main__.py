@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         try:
             if options.history:
                 return _replay(Path(options.history), url)
-            return _run(range(options.first, options.first + options.seeds), options.jobs, options.plays, url)
+            return _run(range(options.first, options.first + options.seeds), options, url)
         finally:
             asyncio.run(_tidied(url))
 
@@ -59,6 +59,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--plays", type=int, default=300, help="most histories played to shrink a failing one")
+    parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--history", help="a file that a failing run wrote: play it with its trace")
     return parser.parse_args(arguments)
 
@@ -84,10 +85,10 @@ def server_url() -> Iterator[str]:
 # --- many seeds -----------------------------------------------------------------------------------------------------
 
 
-def _run(seeds: range, jobs: int, plays_max: int, url: str) -> int:
+def _run(seeds: range, options: argparse.Namespace, url: str) -> int:
     began = time.monotonic()
     endings: list[Ending] = []
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin, (url,)) as workers:
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork"), _begin, (url,)) as workers:
         for ending in workers.map(_one, seeds, chunksize=1):
             endings.append(ending)
             if ending.rule:
@@ -95,10 +96,10 @@ def _run(seeds: range, jobs: int, plays_max: int, url: str) -> int:
             if len(endings) % TELL_EVERY == 0:
                 print(f"{len(endings)} histories in {time.monotonic() - began:.0f} s", flush=True)
     broken = [ending for ending in endings if ending.rule]
-    _write(endings, time.monotonic() - began)
+    _write(options.result, endings, time.monotonic() - began)
     print(told(endings))
     for ending in broken[:1]:
-        _shrink(ending, plays_max, url)
+        _shrink(ending, options.plays, url)
     return 1 if broken else 0
 
 
@@ -158,8 +159,8 @@ def told(endings: Iterable[Ending]) -> str:
     )
 
 
-def _write(endings: list[Ending], seconds: float) -> None:
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
+def _write(result: Path, endings: list[Ending], seconds: float) -> None:
+    result.parent.mkdir(parents=True, exist_ok=True)
     shown = {
         "seeds": len(endings),
         "first": endings[0].seed if endings else None,
@@ -171,7 +172,7 @@ def _write(endings: list[Ending], seconds: float) -> None:
         "violations": [{"seed": e.seed, "rule": e.rule, "detail": e.detail[:2000]} for e in endings if e.rule],
         "seconds": round(seconds, 1),
     }
-    RESULT.write_text(json.dumps(shown, indent=1) + "\n")
+    result.write_text(json.dumps(shown, indent=1) + "\n")
 
 
 # --- one that failed ------------------------------------------------------------------------------------------------
