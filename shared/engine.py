@@ -277,6 +277,9 @@ class Engine:
         self.metrics.committed(batch, time.perf_counter() - began)
         for number, count in batch.mail_of.items():
             self.slots[number].mail_taken -= count
+        for number in batch.epochs:
+            if self.slots[number].condemned == batch.last_input:
+                self.slots[number].condemned = None  # it is parked now; when somebody asks for its replay it is tried again
         if batch.entries:
             await self._relay.put(batch.entries)
         if self._batch_max < self.settings.batch_max:
