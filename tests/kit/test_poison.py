@@ -44,6 +44,21 @@ async def test_a_poisonous_message_that_is_replayed_stays_parked(stage: Stage) -
         await stage.equals(1, "select count(*) from parked")
 
 
+async def test_what_the_database_refused_once_is_tried_again_when_its_replay_is_asked_for(stage: Stage) -> None:
+    """By the very owner that condemned it: the cause was mended meanwhile."""
+    home, _ = homes()
+    await stage.say(home, order("bad", home, UNLUCKY_MINOR), order("behind", home))
+    async with stage.running() as engine:
+        await stage.equals(2, "select count(*) from parked")
+        restarts = engine.metrics.restarts._value.get()
+        await stage.connection.execute("alter table orders drop constraint orders_amount_check")
+        await parking.replay(stage.connection, home)
+        await stage.decided(2)
+        await stage.equals(0, "select count(*) from parked_home")
+        assert engine.metrics.restarts._value.get() == restarts
+    assert await stage.balance(home) == UNLUCKY_MINOR + 100
+
+
 async def test_a_passing_database_error_parks_nothing(stage: Stage) -> None:
     """The server ends every connection while the ledger is idle, as a restart does."""
     home, _ = homes()

@@ -259,4 +259,11 @@ GUARDS = (
         takes_out=out("return zlib.crc32(home.encode()) % partitions", "return zlib.adler32(home.encode()) % partitions"),
         tests=(PLACING + "test_a_home_stays_where_it_was_placed",),
     ),
+    Guard(
+        name="what was condemned is tried again when its replay is asked for",
+        promise="4, Parking",
+        file="shared/engine.py",
+        takes_out=out("self.slots[number].condemned = None", "pass"),
+        tests=("tests/kit/test_poison.py::test_what_the_database_refused_once_is_tried_again_when_its_replay_is_asked_for",),
+    ),
 )
