@@ -25,7 +25,6 @@ from shared.relay import Relay
 from shared.settings import Settings
 from shared.topics import create_topics
 
-AT_ONCE = 5_000
 GONE_S_MAX = 30.0
 
 
@@ -93,19 +92,22 @@ async def _publish(
     counts: dict[str, int],
     told: Callable[[int], None],
 ) -> None:
-    relay, skip = Relay(settings, name), len(settings.namespace)
+    relay = Relay(settings, name)
     await relay.start()
-    wanted: dict[tuple[str, int, str], int] = {}
+    wanted: dict[journal.Place, int] = {}
     try:
         for partition in range(settings.partitions):
             for lane, last in (await journal.last_sequences(connection, partition)).items():
-                topic, target = relay.place(partition, lane)
-                if topic[skip:] in topics:
-                    wanted[topic[skip:], target, relay.source(partition)] = last
+                place = journal.place_of(name, partition, lane)
+                if place[0] in topics:
+                    wanted[place] = last
         async for entries in _said(connection, settings.partitions):
-            mine = [entry for entry in entries if relay.place(entry.partition, entry.lane)[0][skip:] in topics]
-            for entry in mine:
-                counts[relay.place(entry.partition, entry.lane)[0][skip:]] += 1
+            mine = []
+            for entry in entries:
+                topic, *_ = journal.place_of(name, entry.partition, entry.lane)
+                if topic in topics:
+                    mine.append(entry)
+                    counts[topic] += 1
             await relay.put(mine)
             await relay.drained()
             told(len(mine))
@@ -118,14 +120,9 @@ async def _said(connection: asyncpg.Connection, partitions: int) -> AsyncIterato
     """All that a service said, lane by lane in order: what is archived first, then the journal."""
     reached: dict[tuple[int, str], int] = {}
     for each in await archive.archives(connection):
-        chunk: list[Entry] = []
-        for entry in archive.entries_of(each):
-            chunk.append(entry)
-            reached[entry.partition, entry.lane] = entry.sequence
-            if len(chunk) >= AT_ONCE:
-                yield chunk
-                chunk = []
-        yield chunk
+        for entries in archive.entries_of(each):
+            reached |= {(entry.partition, entry.lane): entry.sequence for entry in entries}
+            yield entries
     for partition in range(partitions):
         for lane in await journal.last_sequences(connection, partition):
             last = reached.get((partition, lane), 0)
@@ -136,7 +133,7 @@ async def _said(connection: asyncpg.Connection, partitions: int) -> AsyncIterato
                 yield entries
 
 
-async def _prove(settings: Settings, name: str, wanted: dict[tuple[str, int, str], int]) -> None:
+async def _prove(settings: Settings, name: str, wanted: dict[journal.Place, int]) -> None:
     found = await tails(settings, wanted)
     for place, last in wanted.items():
         if (reached := found.get(place, (0, ""))[0]) != last:

@@ -15,16 +15,14 @@ from typing import Any
 
 import asyncpg
 
-from contracts.envelope import Envelope, Unreadable, address, read
-from shared import ranges, timers, topics
+from contracts.envelope import Envelope, Unreadable, read
+from shared import journal, ranges, timers, topics
 from shared.batch import Batch
 from shared.feed import Told, told_since
-from shared.journal import OWN, Entry
+from shared.journal import OWN, Entry, Place
 from shared.service import Moment
 from shared.settings import Settings
 from shared.slot import Slot
-
-Place = tuple[str, int, str]
 
 
 class TopicAhead(RuntimeError):
@@ -75,7 +73,7 @@ async def _missing(
 ) -> AsyncIterator[list[Told]]:
     """What is behind the journal's last row of a lane, each sequence once. Raises `TopicAhead` where the two do not fit."""
     last = slot.sequences.get(lane, 0)
-    known = await _id_at(connection, slot.number, lane, last)
+    known = await journal.id_at(connection, slot.number, lane, last)
     async for told in told_since(settings, place, last):
         fresh: list[Told] = []
         for each in told:
@@ -92,12 +90,6 @@ async def _missing(
                 )
         if fresh:
             yield fresh
-
-
-async def _id_at(connection: asyncpg.Connection, partition: int, lane: str, sequence: int) -> str | None:
-    query = "select body from journal where partition = $1 and lane = $2 and sequence = $3"
-    body = await connection.fetchval(query, partition, lane, sequence)
-    return None if body is None else address(body).id
 
 
 def _parted(slot: Slot, lane: str, place: Place, told: Told, known: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import itertools
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -16,11 +17,10 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from contracts.envelope import address, encode_value
+from contracts.envelope import encode_value
 from shared import journal, ranges, refold
 from shared.feed import tails
 from shared.journal import OWN, Entry
-from shared.relay import Relay
 from shared.service import Service
 from shared.settings import Settings
 
@@ -29,6 +29,7 @@ KEPT_RANGES = 1
 LEVEL = 3
 """Of gzip: four fifths of what the highest level saves, at a fifth of its time."""
 STEP = 5_000
+"""Rows of a file in memory at once."""
 LOCK_TRIES = 20
 LOCK_TIMEOUT = "500ms"
 """How long writers may be kept waiting per try, when somebody reads the journal at that moment."""
@@ -139,22 +140,17 @@ async def _cut(connection: asyncpg.Connection, lasts: Mapping[Lane, int], keep: 
 async def _require_published(
     connection: asyncpg.Connection, service: Service, settings: Settings, taken: list[Lane], before: int
 ) -> None:
-    relay, skip = Relay(settings, service.name), len(settings.namespace)
     for partition, lane in taken:
-        topic, target = relay.place(partition, lane)
-        place = (topic[skip:], target, relay.source(partition))
+        place = journal.place_of(service.name, partition, lane)
         sequence, name = (await tails(settings, [place])).get(place, (0, ""))
         if sequence < before - 1:
             raise NotArchivable(
                 f"lane {lane or 'facts'} of partition {partition} is published up to {sequence} only, and {before - 1} is to be "
                 f"taken out: start {service.name}, or `quittance refill` when the topic was lost, and try again"
             )
-        body = await connection.fetchval(
-            "select body from journal where partition = $1 and lane = $2 and sequence = $3", partition, lane, sequence
-        )
-        if body is None or address(body).id != name:
+        if await journal.id_at(connection, partition, lane, sequence) != name:
             raise NotArchivable(
-                f"{topic}/{target} ends with another message than the journal: start {service.name}, it says more"
+                f"{place[0]}/{place[1]} ends with another message than the journal: start {service.name}, it says more"
             )
 
 
@@ -308,25 +304,22 @@ def require_file(archive: Archive) -> Path:
     return file
 
 
-def entries_of(archive: Archive) -> Iterator[Entry]:
-    """The rows of a file, in order of lane and sequence. Raises `Damaged`."""
-    for line in _lines(require_file(archive)):
-        yield line.entry()
+def entries_of(archive: Archive) -> Iterator[list[Entry]]:
+    """The rows of a file, some at a time, in order of lane and sequence. Raises `Damaged`."""
+    lines = _lines(require_file(archive))
+    while chunk := [line.entry() for line in itertools.islice(lines, STEP)]:
+        yield chunk
 
 
 async def attach(connection: asyncpg.Connection, archive: Archive) -> int:
     """Bring the rows of an archive back into the journal, all or none; returns how many."""
     count = 0
     async with connection.transaction():
-        chunk: list[Entry] = []
-        for entry in entries_of(archive):
-            chunk.append(entry)
-            if len(chunk) >= STEP:
-                await journal.append(connection, chunk)
-                count, chunk = count + len(chunk), []
-        await journal.append(connection, chunk)
+        for chunk in entries_of(archive):
+            await journal.append(connection, chunk)
+            count += len(chunk)
         await connection.execute("update archived set attached = true where number = $1", archive.number)
-    return count + len(chunk)
+    return count
 
 
 async def missing(connection: asyncpg.Connection, partition: int | None = None, lane: str | None = None) -> list[int]:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
+from contracts.envelope import address
+
 OWN = ""
 """The lane of a service's own facts."""
 BACKLOG_STEP = 5_000
@@ -30,6 +32,17 @@ class Entry(NamedTuple):
 
 
 COLUMNS = Entry._fields
+
+
+Place = tuple[str, int, str]
+"""(topic as declared, partition, writer): where the messages of one lane are found on the broker."""
+
+
+def place_of(service: str, partition: int, lane: str) -> Place:
+    if lane == OWN:
+        return service, partition, f"/{service}/{partition}"
+    topic, _, target = lane.rpartition("/")
+    return topic, int(target), f"/{service}/{partition}"
 
 
 async def append(connection: asyncpg.Connection, entries: list[Entry]) -> None:
@@ -63,6 +76,14 @@ async def after(connection: asyncpg.Connection, partition: int, lane: str, seque
         sequence,
     )
     return [Entry(*row) for row in rows]
+
+
+async def id_at(connection: asyncpg.Connection, partition: int, lane: str, sequence: int) -> str | None:
+    """The id of one row, None where there is none. Nothing else is read: only a newer release may know the type."""
+    body = await connection.fetchval(
+        "select body from journal where partition = $1 and lane = $2 and sequence = $3", partition, lane, sequence
+    )
+    return None if body is None else address(body).id
 
 
 Mark = tuple[str, int | None]

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaProducer
 
 from shared.ending import ended
-from shared.journal import OWN, Entry
+from shared.journal import OWN, Entry, place_of
 from shared.settings import Settings
 
 STRUCTURED = b"application/cloudevents+json"
@@ -118,29 +118,20 @@ class Relay:
                 await asyncio.gather(*(self._publish_lane(lane, lanes[lane]) for lane in step))
 
     async def _publish_lane(self, lane: tuple[int, str], entries: list[Entry]) -> None:
-        topic, partition = self.place(*lane)
+        declared, partition, source = place_of(self._service, *lane)
+        topic = self._settings.topic(declared)
         assert self._producer is not None
         rest = deque(entries)
         while rest:
             batch = self._producer.create_batch()
             last = ordinal = 0
             room = BATCH_BYTES - INPUT_BYTES
-            while rest and (room > 0 or rest[0].ordinal == ordinal) and _append(batch, rest[0], self.source(lane[0])):
+            while rest and (room > 0 or rest[0].ordinal == ordinal) and _append(batch, rest[0], source):
                 entry = rest.popleft()
                 last, ordinal, room = entry.sequence, entry.ordinal, room - len(entry.body) - RECORD_BYTES
             assert last, f"one message of {topic} is larger than a batch; contracts.envelope.BYTES_MAX bounds it"
             await (await self._producer.send_batch(batch, topic, partition=partition))
             self.published[lane] = last
-
-    def source(self, partition: int) -> str:
-        return f"/{self._service}/{partition}"
-
-    def place(self, partition: int, lane: str) -> tuple[str, int]:
-        """The topic on the broker and the partition that a lane writes to."""
-        if lane == OWN:
-            return self._settings.topic(self._service), partition
-        topic, _, target = lane.rpartition("/")
-        return self._settings.topic(topic), int(target)
 
     async def stop(self) -> None:
         """Drop the producer. Bounded: what could not be sent is in the journal."""

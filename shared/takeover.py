@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import asyncpg
 import structlog
 
-from contracts.envelope import address
 from shared import ahead, archive, journal, lease, rebuild, timers
-from shared.ahead import Place, TopicAhead
+from shared.ahead import TopicAhead
 from shared.feed import tails
-from shared.journal import OWN
+from shared.journal import OWN, Place, place_of
 from shared.relay import Relay
 from shared.service import Service
 from shared.settings import Settings
@@ -59,12 +58,12 @@ async def publish_backlog(
     `renew` keeps the leases while a long backlog is on its way.
     """
     count = 0
-    known = await _tails(settings, relay, {slot.number: [OWN, *slot.sequences] for slot in slots}, renew)
+    known = await _tails(settings, {slot: [OWN, *slot.sequences] for slot in slots}, renew)
     doubtful = [slot for slot in slots if await _is_doubtful(connection, slot, known)]
-    known |= await _tails(settings, relay, {slot.number: ahead.command_lanes(settings.partitions) for slot in doubtful}, renew)
+    known |= await _tails(settings, dict.fromkeys(doubtful, ahead.command_lanes(settings.partitions)), renew)
     for slot in slots:
         mine = {lane: tail for (number, lane), tail in known.items() if number == slot.number}
-        await _take_in(connection, settings, relay, slot, mine, renew)
+        await _take_in(connection, settings, slot, mine, renew)
         for lane in sorted({OWN, *slot.sequences}, reverse=True):  # commands before facts, as the relay does it
             sequence, name = mine.get(lane, (0, ""))
             await _prove(connection, slot, lane, sequence, name)
@@ -76,17 +75,14 @@ Tails = dict[tuple[int, str], tuple[int, str]]
 """(own partition, lane) → the last sequence and id on its topic."""
 
 
-def _place(settings: Settings, relay: Relay, partition: int, lane: str) -> Place:
-    topic, target = relay.place(partition, lane)
-    return topic[len(settings.namespace) :], target, relay.source(partition)
-
-
-async def _tails(
-    settings: Settings, relay: Relay, lanes: Mapping[int, Iterable[str]], renew: Callable[[], Awaitable[None]]
-) -> Tails:
-    wanted = {(number, lane): _place(settings, relay, number, lane) for number, each in lanes.items() for lane in set(each)}
+async def _tails(settings: Settings, lanes: Mapping[Slot, Iterable[str]], renew: Callable[[], Awaitable[None]]) -> Tails:
+    wanted = {(slot.number, lane): _place(slot, lane) for slot, each in lanes.items() for lane in set(each)}
     found = await tails(settings, wanted.values(), renew) if wanted else {}
     return {key: found[place] for key, place in wanted.items() if place in found}
+
+
+def _place(slot: Slot, lane: str) -> Place:
+    return place_of(slot.service.name, slot.number, lane)
 
 
 async def _is_doubtful(connection: asyncpg.Connection, slot: Slot, known: Tails) -> bool:
@@ -102,16 +98,11 @@ async def _is_doubtful(connection: asyncpg.Connection, slot: Slot, known: Tails)
 async def _take_in(
     connection: asyncpg.Connection,
     settings: Settings,
-    relay: Relay,
     slot: Slot,
     found: Mapping[str, tuple[int, str]],
     renew: Callable[[], Awaitable[None]],
 ) -> None:
-    lanes = [
-        (lane, _place(settings, relay, slot.number, lane))
-        for lane, (sequence, _) in found.items()
-        if sequence > slot.sequences.get(lane, 0)
-    ]
+    lanes = [(lane, _place(slot, lane)) for lane, (sequence, _) in found.items() if sequence > slot.sequences.get(lane, 0)]
     if lanes:
         ends = {lane or "facts": slot.sequences.get(lane, 0) for lane, _ in lanes}
         log.warning("the database is older than the topics; taking in what they hold", partition=slot.number, journal_ends=ends)
@@ -124,12 +115,10 @@ async def _prove(connection: asyncpg.Connection, slot: Slot, lane: str, sequence
     """The topic's last message must be the journal's row of that number."""
     if not sequence:
         return
-    body = await connection.fetchval(
-        "select body from journal where partition = $1 and lane = $2 and sequence = $3", slot.number, lane, sequence
-    )
-    if body is None and sequence == (await archive.archived_to(connection)).get((slot.number, lane)):
+    known = await journal.id_at(connection, slot.number, lane, sequence)
+    if known is None and sequence == (await archive.archived_to(connection)).get((slot.number, lane)):
         return  # proved when it was archived
-    if body is None or address(body).id != name:  # it may be of a type that only a newer release knows
+    if known != name:
         raise TopicAhead(
             f"lane {lane or 'facts'} of partition {slot.number}: the topic ends at sequence {sequence} (id {name}), "
             f"the journal at {slot.sequences.get(lane, 0)}, with another message there: another installation writes here"

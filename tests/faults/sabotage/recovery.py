@@ -59,8 +59,8 @@ GUARDS = (
     Guard(
         name="an older release takes over from a newer one",
         promise="Versions",
-        file="shared/takeover.py",
-        takes_out=out("address(body).id != name", "__import__('contracts.envelope').envelope.read(body).id != name"),
+        file="shared/journal.py",
+        takes_out=out("address(body).id\n", "__import__('contracts.envelope').envelope.read(body).id\n"),
         tests=("tests/kit/test_older_release.py",),
     ),
     Guard(
