@@ -1,6 +1,8 @@
 """A trade that goes round: orders are placed, released, despatched, delivered, invoiced, and paid, so that credit comes back.
 
-It hears the desk's facts and acts on them like warehouse and ledger would; its rate counts all messages it writes.
+It hears the desk's facts and acts on them like warehouse and ledger would; its rate counts all messages it writes. New orders
+have a rate of their own within it. Otherwise a desk that stands still for some seconds would get orders in place of all that
+its releases lead to, more than credit comes back for, and never get out of it again.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from shared.settings import Settings
 from tests.bench.feed_in import TOTAL_MINOR, Writer, account_name, order
 
 ACCOUNTS_PER_MESSAGE_S = 1.6
+ORDER_SHARE = 0.2
+"""Of the messages: an order that is released leads to four more."""
 LIMIT_MINOR = TOTAL_MINOR * 6
-"""Two or three times what an account owes on average (a fifth of the messages are orders, paid after 20 s): some in a hundred are
-held, and the next payment frees them."""
+"""Two or three times what an account owes on average (orders are paid after 20 s): some in a hundred are held, and the next
+payment frees them."""
 AFTER_RELEASE_S = {"despatch": 2.0, "delivery": 5.0, "invoice": 6.0, "payment": 20.0}
 """Seconds after the release. A round is short, so that an hour has many and what is done goes away."""
 CANCELLED_SHARE = 0.2
@@ -92,26 +96,27 @@ class Trade:
         await asyncio.gather(self._commands.__aexit__(), self._ledger.__aexit__(), self._facts.stop())
 
     async def run(self) -> None:
-        began, written = time.monotonic(), 0
+        began = time.monotonic()
         while not self.stop.is_set():
             self._raise_what_ended()
-            allowance = int((time.monotonic() - began) * self.rate) - written
+            passed_s = time.monotonic() - began
+            allowance = int(passed_s * self.rate) - self.counts["written"]
+            orders = int(passed_s * self.rate * ORDER_SHARE) - self.counts["placed"]
             if allowance > 0:
-                written += await self._write(allowance)
+                await self._write(allowance, orders)
             await asyncio.sleep(TICK_S)
 
-    async def _write(self, most: int) -> int:
-        """What is due first, then new orders."""
+    async def _write(self, most: int, orders: int) -> None:
+        """What is due first, then the new orders whose turn it is."""
         now, at = time.monotonic(), dt.datetime.now(dt.UTC)
         commands: list[Letter] = []
         ledger: list[Letter] = []
         while self._due and self._due[0][0] <= now and len(commands) + len(ledger) < most:
             _, _, step, name, account = heapq.heappop(self._due)
             (ledger if step in ("invoice", "payment") else commands).append(self._letter(step, name, account, at))
-        commands += self._placed(most - len(commands) - len(ledger), at)
+        commands += self._placed(min(orders, most - len(commands) - len(ledger)), at)
         await asyncio.gather(self._commands.write(commands, at), self._ledger.write(ledger, at))
         self.counts["written"] += len(commands) + len(ledger)
-        return len(commands) + len(ledger)
 
     def _placed(self, count: int, at: dt.datetime) -> Iterable[Letter]:
         for _ in range(count):

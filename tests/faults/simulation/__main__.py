@@ -34,6 +34,8 @@ FAILED = Path("build/faults/simulation")
 HASH_SEED = "0"
 """Sets of texts must have one order, or a seed would not be one history."""
 TELL_EVERY = 50
+TRUNCATES_BY_SETTING = (18,)
+"""PostgreSQL whose autovacuum can be told not to cut tables."""
 OWN = f"simulation_{os.getpid()}"
 """Databases of this run; workers inherit the name."""
 
@@ -119,14 +121,17 @@ def _one(seed: int) -> Ending:
 
 
 def own_database(url: str, name: str) -> str:
-    asyncio.run(_execute(url, f'create database "{name}"'))
+    asyncio.run(_create(url, name))
     return f"{url.rpartition('/')[0]}/{name}"
 
 
-async def _execute(url: str, statement: str) -> None:
+async def _create(url: str, name: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement)
+        await connection.execute(f'create database "{name}"')
+        if connection.get_server_version() >= TRUNCATES_BY_SETTING:
+            # Autovacuum cuts the catalog, locked, for longer than a statement waits here, and only on a busy machine.
+            await connection.execute(f'alter database "{name}" set vacuum_truncate = off')
     finally:
         await connection.close()
 

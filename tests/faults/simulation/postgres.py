@@ -91,7 +91,7 @@ class Server:
         self.do(self._give_back(real))
 
     async def _give_back(self, real: asyncpg.Connection) -> None:
-        await real.execute("rollback; select pg_advisory_unlock_all()")
+        await real.execute("rollback; set lock_timeout = 0; select pg_advisory_unlock_all()")
         self._idle.append(real)
 
     def close(self) -> None:
