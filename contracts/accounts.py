@@ -77,6 +77,100 @@ class TakeOffStop(Command, frozen=True, kw_only=True, omit_defaults=True):
     reason: Text
 
 
+class ScheduleStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Put the account on stop on this day, unless it is called off; Finance is told now (A3)."""
+
+    account: Reference
+    on: Day
+    reason: Text
+
+
+class CallOffStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The scheduled stop is not needed any more."""
+
+    account: Reference
+    reason: Text
+
+
+class ReachStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A timer of the service itself: the day of the scheduled stop has come."""
+
+    account: Reference
+    day: Day
+
+
+class AssignStop(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Who works on getting this account off stop (A3)."""
+
+    account: Reference
+    owner: Reference
+
+
+class AddStopAction(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to be done to get the account off stop, by a day."""
+
+    account: Reference
+    action: Reference
+    text: Text
+    due_on: Day
+    owner: Reference
+
+
+class CloseStopAction(Command, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    action: Reference
+    outcome: Text
+
+
+class NoteStopProgress(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The weekly progress note of an account on stop (A3)."""
+
+    account: Reference
+    text: Text
+
+
+class ReachStopProgress(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A timer of the service itself: a week has passed without a progress note."""
+
+    account: Reference
+    due_on: Day
+
+
+class NoteAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry for the account's timeline, which only grows (A7). `channel`: note, call, email, letter, meeting, visit."""
+
+    account: Reference
+    channel: Word
+    text: Text
+
+
+class ApproveRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Let a requested change happen, within the approver's authority; nobody approves their own request (A6).
+
+    `sales_view` and `finance_view` are kept with decisions about key accounts.
+    """
+
+    account: Reference
+    request: Reference
+    reason: Text
+    sales_view: Text = ""
+    finance_view: Text = ""
+
+
+class DeclineRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    request: Reference
+    reason: Text
+
+
+class WithdrawRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Whoever asked no longer wants it."""
+
+    account: Reference
+    request: Reference
+    reason: Text
+
+
 class TerminateAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
     """End the account for good; a group's root goes last."""
 
@@ -183,6 +277,117 @@ class AccountTerminated(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Nothing may be changed or ordered on it any more."""
 
     account: Reference
+    reason: Text
+
+
+class StopScheduled(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The account goes on stop on this day unless it is called off: Finance and sales are told before it does (A3)."""
+
+    account: Reference
+    on: Day
+    reason: Text
+    by: Reference | None = None
+
+
+class StopCalledOff(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    on: Day
+    reason: Text
+    by: Reference | None = None
+
+
+class StopAssigned(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    owner: Reference
+    by: Reference | None = None
+
+
+class StopActionAdded(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    action: Reference
+    text: Text
+    due_on: Day
+    owner: Reference
+    by: Reference | None = None
+
+
+class StopActionClosed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    action: Reference
+    outcome: Text
+    by: Reference | None = None
+
+
+class StopProgressNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What was done this week to get the account off stop; the next note is due by `next_due_on`."""
+
+    account: Reference
+    text: Text
+    next_due_on: Day
+    by: Reference | None = None
+
+
+class StopProgressMissed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """No progress was noted by this day; its owner is reminded, the next note is due by `next_due_on`."""
+
+    account: Reference
+    due_on: Day
+    next_due_on: Day
+    owner: Reference | None = None
+
+
+class AccountNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    channel: Word
+    text: Text
+    by: Reference
+
+
+class ApprovalRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A change that needs somebody else: more authority than its sender has, or a second pair of eyes (A6).
+
+    `request` names it for the answer. `kind` is limit or terms, `amount_minor` what authority is measured by, `levels` the roles
+    that may approve it. What is asked for is in `limit_minor` with its expiry, or in `terms`.
+    """
+
+    account: Reference
+    request: Reference
+    kind: Word
+    amount_minor: Amount
+    currency: Currency
+    levels: tuple[Word, ...]
+    reason: Text
+    by: Reference
+    effective_from: Day
+    four_eyes: bool = False
+    limit_minor: Amount | None = None
+    limit_expires_on: Day | None = None
+    terms: Terms | None = None
+
+
+class RequestApproved(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The change itself follows as its own fact."""
+
+    account: Reference
+    request: Reference
+    by: Reference
+    role: Word
+    reason: Text
+    sales_view: Text = ""
+    finance_view: Text = ""
+
+
+class RequestDeclined(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    request: Reference
+    by: Reference
+    reason: Text
+
+
+class RequestWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    account: Reference
+    request: Reference
+    by: Reference
     reason: Text
 
 

@@ -45,6 +45,21 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payment_days: Count | None = None
     cash_on_delivery: bool = False
     prepaid_minor: Amount = 0
+    deal: Reference | None = None
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """By when a waiting order is to be finally decided (O6), in working time of the desk that decides it.
+
+    `due_at` is the earlier of the time allowance after receipt and `cut_off_at`, the warehouse cut-off that makes its
+    delivery date. `calendar` names the working time in the policy.
+    """
+
+    warn_at: Instant
+    escalate_at: Instant
+    due_at: Instant
+    cut_off_at: Instant | None = None
+    calendar: Reference = "standard"
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -211,6 +226,55 @@ class LapseReservation(Command, frozen=True, kw_only=True, omit_defaults=True):
     account: Reference
 
 
+class ReachMark(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own: the clock of this waiting order has come to a mark: `warn`, `escalate` or `breach` (O6)."""
+
+    order: Reference
+    account: Reference
+    mark: Word
+
+
+class RegisterDeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Announce a large order before it comes (O8). `deal` is what the order will quote: in `Placed.deal`, or as its PO number."""
+
+    deal: Reference
+    account: Reference
+    currency: Currency
+    value_minor: Amount
+    from_on: Day
+    until_on: Day
+    evidence: Text
+
+
+class ApproveDeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A person approves it beforehand, within their authority; its value is reserved from then on (O8, F1)."""
+
+    deal: Reference
+    account: Reference
+    reason: Text
+
+
+class DeclineDeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    deal: Reference
+    account: Reference
+    reason: Text
+
+
+class WithdrawDeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The order will not come: an approved deal gives its reservation back."""
+
+    deal: Reference
+    account: Reference
+    reason: Text
+
+
+class ExpireDeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own: the last day of this deal's window is over."""
+
+    deal: Reference
+    account: Reference
+
+
 class OpenRecheck(Command, frozen=True, kw_only=True, omit_defaults=True):
     """The service's own: something that is no message improved for this group (a day, a policy); look at its held orders."""
 
@@ -273,6 +337,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     broken_promises: Count = 0
     insured_until: Day | None = None
     behind_queue: bool = False
+    deal_minor: Amount = 0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -299,7 +364,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class OrderReleased(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The warehouse may ship: `instruction` exactly once per release. `by` is `policy`, or the person who released.
 
-    `reserved_minor` is what this release reserves. `placed` and `first` (the id of the command) come with a first decision.
+    `reserved_minor` is what this release reserves, of which `deal_minor` moves over from the pre-approved `deal` (O8).
+    `placed` and `first` (the id of the command) come with a first decision.
     """
 
     order: Reference
@@ -312,16 +378,19 @@ class OrderReleased(Fact, frozen=True, kw_only=True, omit_defaults=True):
     first: Reference | None = None
     by: Reference = "policy"
     reason: Text = ""
+    deal: Reference | None = None
+    deal_minor: Amount = 0
 
 
 class OrderHeld(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The order waits for a person at the desk, for the reasons in `decision.held_by`."""
+    """The order waits for a person at the desk, for the reasons in `decision.held_by`, and no longer than `clock` says."""
 
     order: Reference
     account: Reference
     decision: Decision
     placed: Placed | None = None
     first: Reference | None = None
+    clock: Clock | None = None
 
 
 class OrderReferred(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -335,6 +404,7 @@ class OrderReferred(Fact, frozen=True, kw_only=True, omit_defaults=True):
     first: Reference | None = None
     by: Reference = "policy"
     reason: Text = ""
+    clock: Clock | None = None
 
 
 class OrderRejected(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -479,6 +549,105 @@ class OrderRanked(Fact, frozen=True, kw_only=True, omit_defaults=True):
     account: Reference
     rank: Count
     by: Reference
+
+
+class OrderWarned(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Half of the time of this waiting order has passed (O6)."""
+
+    order: Reference
+    account: Reference
+    due_at: Instant
+
+
+class OrderEscalated(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The order waits too long, and this role is told: the next above the one told before (O6). `mark` is `escalate` or `breach`.
+
+    Who may release it stays as it is; a person who asks for more authority refers it.
+    """
+
+    order: Reference
+    account: Reference
+    level: Word
+    mark: Word
+    due_at: Instant
+
+
+class OrderBreached(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The order was not finally decided in time. `asked`: the customer had been asked, which does not stop the clock (O6)."""
+
+    order: Reference
+    account: Reference
+    due_at: Instant
+    asked: bool = False
+
+
+class DealRegistered(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A large order is announced (O8); it waits for somebody of at least this `level`. Nothing is reserved yet."""
+
+    deal: Reference
+    account: Reference
+    currency: Currency
+    value_minor: Amount
+    from_on: Day
+    until_on: Day
+    evidence: Text
+    level: Word
+    by: Reference
+
+
+class DealApproved(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Its value counts in exposure from now on (F1), and the order that quotes it is released without delay."""
+
+    deal: Reference
+    account: Reference
+    value_minor: Amount
+    until_on: Day
+    by: Reference
+    reason: Text
+
+
+class DealDeclined(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    deal: Reference
+    account: Reference
+    by: Reference
+    reason: Text
+
+
+class DealWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """`freed_minor` was reserved for it and leaves exposure."""
+
+    deal: Reference
+    account: Reference
+    freed_minor: Amount
+    by: Reference
+    reason: Text
+
+
+class DealMatched(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The announced order came and was released: `used_minor` moved to its reservation, `freed_minor` was not needed."""
+
+    deal: Reference
+    account: Reference
+    order: Reference
+    used_minor: Amount
+    freed_minor: Amount = 0
+
+
+class DealExpired(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """No order came within its window: `freed_minor` leaves exposure."""
+
+    deal: Reference
+    account: Reference
+    freed_minor: Amount
+
+
+class DealRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A wish about a deal that cannot be met: `reason` is a word a program can test, `detail` says how to mend it."""
+
+    deal: Reference
+    account: Reference
+    reason: Word
+    detail: Text
 
 
 class ReturnRecorded(Fact, frozen=True, kw_only=True, omit_defaults=True):
