@@ -184,7 +184,7 @@ class AnswerRecall(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AdoptPolicy(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Broadcast to every partition: a dated version of the credit policy, whole (`services/orders/policy`)."""
+    """Broadcast to every partition: a dated version of the credit policy, whole (`shared/credit/policy`)."""
 
     version: Reference
     effective_from: Day

@@ -20,10 +20,11 @@ from contracts.orders import Decision, OrderHeld, OrderReferred, OrderRejected, 
 from quittance.installation import Unusable
 from quittance.readers import connected
 from services.orders.app import SERVICE
-from services.orders.judge import Line, describe, recompute
-from services.orders.rulebook import find_book
+from services.orders.judge import recompute
 from services.orders.state import State
 from shared import archive, refold
+from shared.credit.describing import Line, describe
+from shared.credit.rulebook import find_book
 from shared.journal import OWN
 from shared.settings import Settings
 

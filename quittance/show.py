@@ -27,9 +27,9 @@ from quittance.refill import Refilled
 from quittance.refold import Checked
 from quittance.screen import console
 from quittance.trace import Step, Trace
-from services.orders.judge import Line
 from shared import money
 from shared.archive import Archive
+from shared.credit.describing import Line
 from shared.settings import Settings
 
 BAR_WIDTH = 40

@@ -13,10 +13,10 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts.orders import Decision, Placed
-from services.gateway import reasons
 from services.gateway.credentials import Credential
 from services.gateway.problems import Problem
 from shared import money
+from shared.credit import reasons
 
 PAGE = 200
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

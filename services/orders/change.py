@@ -20,8 +20,9 @@ from services.orders.fold import digest_of, evolve
 from services.orders.judge import judge, local_day
 from services.orders.known import known_order, refusal
 from services.orders.place import refused_content, verdict
-from services.orders.rulebook import Reservation, rules_for
+from services.orders.rules import rules_for
 from services.orders.state import Order, State
+from shared.credit.rulebook import Reservation
 from shared.service import Moment
 
 CLOSED = ("rejected", "cancelled", "despatched", "delivered", "returned")

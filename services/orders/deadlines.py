@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from services.orders.fold import BROKEN_DAYS
-from services.orders.rulebook import book_at
 from services.orders.state import State, queue_owner
+from shared.credit.rulebook import book_at
 from shared.service import Moment, Timer
 
 LAPSE = "lapse"

@@ -30,8 +30,9 @@ from services.orders.exposure import asked_of
 from services.orders.judge import Judged, judge
 from services.orders.known import known_order, refusal, waiting_order
 from services.orders.place import instruction, lapse_day, released
-from services.orders.rulebook import Authority, Rules, authority_of, level_needed, rules_for
+from services.orders.rules import rules_for
 from services.orders.state import Order, State
+from shared.credit.rulebook import Authority, Rules, authority_of, level_needed
 from shared.service import Moment
 
 NOBODY = "nobody"

@@ -11,8 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.orders import Inputs, Placed
-from services.orders.rulebook import Rules
 from services.orders.state import Ageing, Forward, Order, Position, Standing, State
+from shared.credit.rulebook import Rules
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):

@@ -19,19 +19,18 @@ from contracts.message import Message
 from contracts.orders import Placed
 from services.orders.state import (
     RANK_LAST,
-    Adopted,
     Ageing,
     Blocker,
     Debt,
     Forward,
     Order,
-    Policies,
     Position,
     Standing,
     State,
     group_of,
     queue_owner,
 )
+from shared.credit.rulebook import Adopted, Policies
 
 BROKEN_DAYS = 90
 """How long a broken promise is remembered (O2.14)."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from contracts.message import Message
 from contracts.orders import AdoptPolicy, PolicyAdopted, PolicyRefused
-from services.orders.rulebook import PolicyError, Rulebook
 from services.orders.state import State
+from shared.credit.rulebook import PolicyError, Rulebook
 from shared.service import Moment
 
 DETAIL_LENGTH_MAX = 500

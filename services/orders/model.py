@@ -6,9 +6,10 @@ Its parts are named after the business; this page only gathers what the command 
 from __future__ import annotations
 
 from services.orders.fold import evolve
-from services.orders.judge import DECIDER, Line, describe, recompute
-from services.orders.rulebook import SHIPPED, Rulebook, book_at, find_book
+from services.orders.judge import DECIDER, recompute
 from services.orders.state import State, rows
+from shared.credit.describing import Line, describe
+from shared.credit.rulebook import SHIPPED, Rulebook, book_at, find_book
 
 __all__ = [
     "DECIDER",

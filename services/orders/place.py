@@ -20,8 +20,8 @@ from contracts.orders import (
 from services.orders.exposure import asked_by
 from services.orders.fold import digest_of
 from services.orders.judge import Judged, judge, newly_asked_minor
-from services.orders.rulebook import Authority, authority_of, level_needed
 from services.orders.state import Order, State
+from shared.credit.rulebook import Authority, authority_of, level_needed
 from shared.service import Moment
 
 Verdict = OrderReleased | OrderHeld | OrderReferred | OrderRejected

@@ -12,13 +12,13 @@ from typing import Any
 from contracts import orders
 from contracts.message import Fact, Message
 from contracts.orders import EndRecheck, OpenRecheck, QueueBlocked, RecheckClosed, RecheckOpened, RedecideOrder
-from services.orders.checks import BEHIND_QUEUE, overdue_share
 from services.orders.exposure import asked_of, inputs_of, overdue
 from services.orders.fold import evolve
 from services.orders.judge import Judged, blocks, judge, local_day
 from services.orders.place import verdict
-from services.orders.rulebook import rules_for
+from services.orders.rules import rules_for
 from services.orders.state import Order, Position, State, queue_owner
+from shared.credit.checks import BEHIND_QUEUE, overdue_share
 from shared.service import Moment, To
 
 AGAIN = 2

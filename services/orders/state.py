@@ -13,6 +13,7 @@ import msgspec
 from contracts import orders
 from contracts.accounts import Terms
 from contracts.message import Message
+from shared.credit.rulebook import Policies
 
 UNKNOWN = "unknown"
 """Status of an account that others have spoken of before the credit master did."""
@@ -175,20 +176,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
 
 WAITING = ("held", "referred")
-
-
-class Adopted(msgspec.Struct, frozen=True, kw_only=True):
-    version: str
-    effective_from: dt.date
-    digest: str
-    policy: dict[str, object]
-
-
-class Policies(msgspec.Struct, frozen=True):
-    """The policies adopted in one partition, by the day they take effect; of the same day the last one counts."""
-
-    partition: str
-    adopted: tuple[Adopted, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True):

@@ -15,7 +15,8 @@ import msgspec
 from contracts.message import Message
 from contracts.orders import EndRecheck, LapseReservation, OpenRecheck, RecallOrder, RedecideOrder
 from services.orders.deadlines import LAPSE, MEND, RECALL, RECHECK, SWEEP
-from services.orders.state import Ageing, Forward, Order, Policies, Position, Standing
+from services.orders.state import Ageing, Forward, Order, Position, Standing
+from shared.credit.rulebook import Policies
 from shared.rows import Table
 from shared.service import Step, Timer
 

@@ -33,8 +33,8 @@ from services.orders.fold import evolve, return_digest
 from services.orders.judge import judge, local_day
 from services.orders.known import known_order, refusal, wrong_account
 from services.orders.place import sum_of, verdict
-from services.orders.rulebook import book_at
 from services.orders.state import Order, State
+from shared.credit.rulebook import book_at
 from shared.service import Moment
 
 

@@ -18,7 +18,8 @@ from contracts.message import Fact, Message
 from services.orders import deadlines
 from services.orders.app import SERVICE
 from services.orders.judge import recompute
-from services.orders.state import Order, Policies, Position, Standing, State, group_of, rows
+from services.orders.state import Order, Position, Standing, State, group_of, rows
+from shared.credit.rulebook import Policies
 from shared.service import Moment, Timer
 
 START = dt.datetime(2010, 12, 1, 9, 0, tzinfo=dt.UTC)

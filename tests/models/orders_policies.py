@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 from contracts import orders
-from services.orders.rulebook import SHIPPED, Rulebook, Rules
+from shared.credit.rulebook import SHIPPED, Rulebook, Rules
 from tests.models.orders_desk import TODAY
 
 

@@ -11,9 +11,10 @@ import pytest
 from contracts import accounts
 from contracts.accounts import Terms
 from contracts.orders import Inputs
-from services.orders.checks import TESTS
-from services.orders.judge import decided, describe
-from services.orders.rulebook import Rulebook
+from services.orders.judge import decided
+from shared.credit.checks import TESTS
+from shared.credit.describing import describe
+from shared.credit.rulebook import Rulebook
 from tests.models.orders_desk import TODAY, audit, desk_with, opened, order
 from tests.models.orders_policies import adopting, policy, rules
 

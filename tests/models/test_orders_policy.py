@@ -10,7 +10,7 @@ import pytest
 
 from contracts import orders
 from contracts.accounts import Terms
-from services.orders.rulebook import SHIPPED, PolicyError, Rulebook, book_at, find_book, level_needed
+from shared.credit.rulebook import SHIPPED, PolicyError, Rulebook, book_at, find_book, level_needed
 from tests.models.orders_desk import START, TODAY, audit, desk_with, opened, order
 from tests.models.orders_policies import adopting, policy, rules
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts import accounts, claims, collections, orders
 from services.orders.exposure import exposure_minor
 from services.orders.judge import local_day
-from services.orders.rulebook import rules_for
+from services.orders.rules import rules_for
 from services.orders.state import State
 from tests.models.orders_desk import (
     TODAY,

@@ -18,7 +18,7 @@ GUARDS = (
     Guard(
         name="no account passes its own limit",
         promise="O3",
-        file="services/orders/checks.py",
+        file="shared/credit/checks.py",
         takes_out=out(
             "if group_exposure is None or group_limit is None:\n        return own <= limit,",
             "if group_exposure is None or group_limit is None:\n        return True,",
@@ -28,14 +28,14 @@ GUARDS = (
     Guard(
         name="no group passes its limit",
         promise="O2.3, O3",
-        file="services/orders/checks.py",
+        file="shared/credit/checks.py",
         takes_out=out("return group <= group_limit,", "return True,"),
         tests=(PLACE + "test_an_account_cannot_pass_its_groups_limit_though_it_has_room",),
     ),
     Guard(
         name="a member passes its own limit no more than its group's",
         promise="O2.3, O3",
-        file="services/orders/checks.py",
+        file="shared/credit/checks.py",
         takes_out=out("return own <= limit, own, limit\n\n\ndef order_value", "return True, own, limit\n\n\ndef order_value"),
         tests=(PLACE + "test_an_account_cannot_pass_its_own_limit_though_its_group_has_room",),
     ),
@@ -233,7 +233,7 @@ GUARDS = (
     Guard(
         name="an account on stop gets no release",
         promise="O2.2",
-        file="services/orders/checks.py",
+        file="shared/credit/checks.py",
         takes_out=out('return inputs.status != "on_stop",', "return True,"),
         tests=(CHECKS + "test_the_check_holds_beyond_its_threshold_and_says_what_it_measured",),
     ),

@@ -16,14 +16,27 @@ import msgspec
 from msgspec import Meta
 
 from contracts.words import Amount, Count, Reference, Word
-from services.orders.checks import TESTS, Check, Checks, Exposure, Test
-from services.orders.state import Adopted, Policies, Standing
+from shared.credit.checks import TESTS, Check, Checks, Exposure, Test
 
 SHIPPED_FOLDER = Path(__file__).with_name("policy")
 DIGEST_LENGTH = 12
 SECTIONS = ("exposure", "reservation", "queue", "checks")
 SCOPES = ("risk_class", "portfolio", "account", "order")
 """From the widest to the most specific."""
+
+
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    effective_from: dt.date
+    digest: str
+    policy: dict[str, object]
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """The policies adopted in one partition, by the day they take effect; of the same day the last one counts."""
+
+    partition: str
+    adopted: tuple[Adopted, ...] = ()
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -244,11 +257,6 @@ def find_book(policies: Policies | None, stamp: str) -> Rulebook | None:
     """The policy that a decision names (`Decision.policy`)."""
     adopted = policies.adopted if policies is not None else ()
     return next((book_of(each) for each in (*SHIPPED, *adopted) if f"{each.version}:{each.digest}" == stamp), None)
-
-
-def rules_for(policies: Policies | None, at: dt.datetime, standing: Standing, order: str) -> Rules:
-    terms = standing.terms
-    return book_at(policies, at).rules(order, standing.account, terms.portfolio, terms.risk_class)
 
 
 # --- authority ------------------------------------------------------------------------------------------------------
