@@ -22,6 +22,7 @@ OWNS = {
     "accounts": "credit master, groups, status, limits and terms by date",
     "orders": "orders, exposure, reservations, the sixteen checks, release instructions",
     "gateway": "credentials, flows, intake files, quarantine of what came in",
+    "console": "read models, pages, people and their sessions",
 }
 
 

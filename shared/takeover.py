@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import asyncpg
 import structlog
 
-from shared import ahead, archive, journal, lease, rebuild, timers
+from shared import ahead, archive, journal, lease, rebuild, timers, topics
 from shared.ahead import TopicAhead
 from shared.feed import tails
 from shared.journal import OWN, Place, place_of
@@ -55,9 +55,11 @@ async def publish_backlog(
 ) -> int:
     """Publish what a former owner committed and did not publish; returns how many entries. Nothing new goes out before.
 
-    `renew` keeps the leases while a long backlog is on its way.
+    `renew` keeps the leases while a long backlog is on its way. A service without a topic of its own says nothing (a read
+    model), so there is nothing of it to look for.
     """
     count = 0
+    slots = [slot for slot in slots if slot.service.name in topics.declared()]
     known = await _tails(settings, {slot: [OWN, *slot.sequences] for slot in slots}, renew)
     doubtful = [slot for slot in slots if await _is_doubtful(connection, slot, known)]
     known |= await _tails(settings, dict.fromkeys(doubtful, ahead.command_lanes(settings.partitions)), renew)
