@@ -40,7 +40,7 @@ from services.gateway.door import busy
 from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
-from services.gateway.pool import Crowded
+from shared.pool import Crowded
 from services.gateway.problems import Problem, answer, forbidden, on_problem
 from services.gateway.sorting import FileFlow
 
