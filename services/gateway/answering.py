@@ -19,10 +19,10 @@ from services.gateway.bodies import Malformed
 from services.gateway.credentials import Credential
 from services.gateway.door import Traffic, busy
 from services.gateway.intake import Admitted
-from shared.pool import Crowded
 from services.gateway.problems import Problem, unauthenticated
 from services.gateway.reading import Reader, received
 from services.gateway.waiting import Waiters, wanted_s
+from shared.pool import Crowded
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -40,9 +40,9 @@ from services.gateway.door import busy
 from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
-from shared.pool import Crowded
 from services.gateway.problems import Problem, answer, forbidden, on_problem
 from services.gateway.sorting import FileFlow
+from shared.pool import Crowded
 
 log = structlog.get_logger(__name__)
 

@@ -18,11 +18,11 @@ from services.gateway.app import SERVICE
 from services.gateway.backlog import Backlog
 from services.gateway.door import Door, Traffic
 from services.gateway.mapping import mappings
-from shared.pool import POOL_MAX, PatientPool
 from services.gateway.reading import Reader
 from services.gateway.waiting import Waiters
 from shared.database import connect, prepare
 from shared.engine import Engine
+from shared.pool import POOL_MAX, PatientPool
 from shared.serve import probe_routes
 from shared.settings import Settings
 

@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.envelope import encode, read
 from services.gateway.backlog import LOOK_EVERY_S, MAIL_MAX, RETRY_AFTER_S
 from services.gateway.door import INSIDE_MAX
-from shared.pool import ACQUIRE_S_MAX, POOL_MAX
 from shared import parking
+from shared.pool import ACQUIRE_S_MAX, POOL_MAX
 from shared.testing import Servers
 from tests.bench.feed_in import account_name
 from tests.faults.load.callers import Callers, token_for
