@@ -1,3 +1,101 @@
 -- The console's read tables, besides the kit's. Applied idempotently at start. A section per projection, all of them
 -- rebuilt from facts; what the console keeps of its own (people, sessions, who has what open) says so.
 
+-- The release desk (queue.py): every order as it stands, from facts of orders. `decision` and `placed` are there while it waits.
+create table if not exists orders (
+    "order" text primary key,
+    account text not null,
+    home text not null,
+    reference text not null,             -- the order's name without its feed
+    status text not null,
+    recalled boolean not null,
+    currency text not null,
+    portfolio text not null,
+    received_at timestamptz,
+    since timestamptz,
+    total_minor bigint not null,
+    waiting_minor bigint not null,
+    reserved_minor bigint not null,
+    unbilled_minor bigint not null,
+    billed_minor bigint not null,
+    despatched_minor bigint not null,
+    warn_at timestamptz,
+    escalate_at timestamptz,
+    due_at timestamptz,
+    cut_off_at timestamptz,
+    calendar text not null,
+    mark text not null,
+    told text not null,
+    level text not null,
+    owner text not null,
+    rank bigint not null,
+    asked_at timestamptz,
+    checks text[] not null,
+    exposure_minor bigint not null,      -- of the account, when it was decided
+    limit_minor bigint not null,
+    po_number text not null,
+    decision bytea,
+    placed bytea,
+    decided_at timestamptz,
+    decided_by text not null,
+    sequence bigint not null,            -- of the newest fact about it
+    waits boolean generated always as (status in ('held', 'referred')) stored
+) with (fillfactor = 80);
+create index if not exists orders_clock on orders (due_at, "order") where waits;
+create index if not exists orders_reference on orders (reference text_pattern_ops);
+create index if not exists orders_account on orders (account, received_at);
+create index if not exists orders_po_number on orders (po_number) where po_number <> '';
+
+-- What the order desk knows of an account, and the parts of its exposure (F1).
+create table if not exists accounts (
+    account text primary key,
+    home text not null,
+    parent text,
+    name text not null,
+    currency text not null,
+    status text not null,
+    portfolio text not null,
+    terms bytea not null,
+    limit_minor bigint not null,
+    limit_expires_on date,
+    insured_minor bigint not null,
+    insured_until date,
+    review_due_on date,
+    dunning_level bigint not null,
+    broken date[] not null,
+    stock_shipped bigint not null,
+    stock_unconnected bigint not null,
+    open_minor bigint not null,
+    unbilled_minor bigint not null,
+    reserved_minor bigint not null,
+    deals_minor bigint not null,
+    soft_credits_minor bigint not null,
+    disputed_minor bigint not null,
+    waiting bigint not null,
+    waiting_minor bigint not null,
+    sequence bigint not null
+) with (fillfactor = 70);
+create index if not exists accounts_home on accounts (home);
+
+-- Debt by due date: what is overdue on which day.
+create table if not exists debts (
+    account text not null,
+    due_on date not null,
+    open_minor bigint not null,
+    disputed_minor bigint not null,
+    primary key (account, due_on)
+);
+
+-- What the desk did, by the policy's local day.
+create table if not exists desk_days (
+    day date not null,
+    portfolio text not null,
+    received bigint not null,
+    at_once bigint not null,
+    cleared bigint not null,
+    by_people bigint not null,
+    rejected bigint not null,
+    breached bigint not null,
+    primary key (day, portfolio)
+);
+
