@@ -99,3 +99,90 @@ create table if not exists desk_days (
     primary key (day, portfolio)
 );
 
+
+-- --- counting.py: sums per minute of the facts' own time -----------------------------------------------------------
+
+create table if not exists tally (
+    partition smallint not null,
+    minute timestamptz not null,
+    portfolio text not null,
+    what text not null,
+    n bigint not null,
+    primary key (minute, portfolio, what, partition)
+);
+-- What counting must remember of an order until its final decision.
+create table if not exists tally_waiting (
+    "order" text primary key,
+    partition smallint not null,
+    portfolio text not null,
+    received_at timestamptz,
+    escalated boolean not null,
+    breached boolean not null
+);
+-- How far each partition of the order desk's facts is counted.
+create table if not exists tally_lane (partition smallint primary key, seen bigint not null, clock timestamptz not null);
+
+-- --- worker.py: the same sums, folded by the worker that counts streams; drift.py compares and throws away ----------
+
+create table if not exists window_minute (
+    partition smallint not null,
+    minute timestamptz not null,
+    portfolio text not null,
+    upto bigint not null,
+    counts jsonb not null,
+    primary key (minute, portfolio, partition)
+);
+create table if not exists window_sliding (
+    partition smallint not null,
+    portfolio text not null,
+    minutes smallint not null,
+    until timestamptz not null,
+    counts jsonb not null,
+    primary key (minutes, portfolio, partition)
+);
+-- Where the worker stands in each partition. gap_at: the number that is missing before it can go on, else null.
+create table if not exists window_lane (
+    partition smallint primary key,
+    seen bigint not null,
+    clock timestamptz not null,
+    since timestamptz not null,
+    gap_at bigint
+);
+-- One row: when the worker last said that it lives, which generation of its tables it folds, and which one is wanted.
+create table if not exists window_worker (
+    only_one boolean primary key default true check (only_one),
+    generation integer not null default 1,
+    folded integer not null default 0,
+    beat_at timestamptz not null default '-infinity'
+);
+insert into window_worker default values on conflict do nothing;
+-- What the last comparisons found: rows that differ, and the sum of their differences.
+create table if not exists drift (
+    at timestamptz primary key,
+    compared bigint not null,
+    differing bigint not null,
+    difference bigint not null,
+    example text not null default '',
+    rebuilt boolean not null default false
+);
+
+-- --- probing.py: what the instances of all services said about themselves, for some hours ---------------------------
+
+create table if not exists health (
+    service text not null,
+    instance text not null,
+    at timestamptz not null,
+    figures jsonb not null,
+    primary key (at, service, instance)
+);
+create table if not exists health_instance (
+    service text not null,
+    instance text not null,
+    first_at timestamptz not null default now(),
+    seen_at timestamptz,
+    asked_at timestamptz not null,
+    ready boolean not null,
+    problem text not null default '',
+    figures jsonb not null default '{}',
+    primary key (service, instance)
+);
