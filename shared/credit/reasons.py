@@ -10,7 +10,7 @@ from shared import money
 Figure = int | str | None
 
 
-def _amount(figure: Figure, currency: str) -> str:
+def amount(figure: Figure, currency: str) -> str:
     return _grouped(money.as_text(figure, currency)) if isinstance(figure, int) else str(figure)
 
 
@@ -23,8 +23,8 @@ def _over(what: str) -> Callable[[Finding, str], str]:
     def told(finding: Finding, currency: str) -> str:
         if not isinstance(finding.measured, int) or not isinstance(finding.threshold, int):
             return what
-        over = _amount(finding.measured - finding.threshold, currency)
-        return f"{what} {over}: {_amount(finding.measured, currency)} of {_amount(finding.threshold, currency)}"
+        over = amount(finding.measured - finding.threshold, currency)
+        return f"{what} {over}: {amount(finding.measured, currency)} of {amount(finding.threshold, currency)}"
 
     return told
 

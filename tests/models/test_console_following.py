@@ -8,29 +8,17 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts import orders
 from contracts.envelope import Envelope
 from contracts.message import Message
 from services.console.following import FOLLOWED, UNRANKED, View, follow
+from services.console.position import inputs_now
+from shared.credit.rulebook import Policies, find_book
 from tests.models.orders_desk import START, Desk, desk_with, opened, order, overdue_invoice, release
 from tests.models.test_orders_properties import group, play, steps
 
-PARTS = {
-    "open_items_minor": "open_minor",
-    "unbilled_minor": "unbilled_minor",
-    "reserved_minor": "reserved_minor",
-    "deals_minor": "deals_minor",
-    "soft_credits_minor": "soft_credits_minor",
-    "disputed_minor": "disputed_minor",
-    "limit_minor": "limit_minor",
-    "limit_expires_on": "limit_expires_on",
-    "status": "status",
-    "portfolio": "portfolio",
-    "review_due_on": "review_due_on",
-    "dunning_level": "dunning_level",
-}
-"""Input of a decision → the console's column."""
 CLOCK = orders.Clock(
     warn_at=START + dt.timedelta(hours=1), escalate_at=START + dt.timedelta(minutes=90), due_at=START + dt.timedelta(hours=2)
 )
@@ -58,12 +46,20 @@ def followed(desk: Desk, checked: bool = True) -> View:
     view = View({}, {})
     for fact in facts_of(desk):
         if checked and (decision := getattr(fact.data, "decision", None)) is not None:
-            account = view.accounts[fact.data.account]
-            assert {ours: getattr(account, ours) for ours in PARTS.values()} == {
-                ours: getattr(decision.inputs, theirs) for theirs, ours in PARTS.items()
-            }
+            assert _seen_now(view, fact.data.account, decision, desk.policies()) == replace(decision.inputs, behind_queue=False)
         follow(view, fact)
     return view
+
+
+def _seen_now(view: View, name: str, decision: orders.Decision, adopted: Policies | None) -> orders.Inputs:
+    account = view.accounts[name]
+    group = [each for each in view.accounts.values() if each.home == account.home and each.currency]
+    debts = sorted((day, *minor) for (of, day), minor in view.debts.items() if of == name and any(minor))
+    book = find_book(adopted, decision.policy)
+    assert book is not None
+    inputs = decision.inputs
+    rules = book.rules("", name, inputs.portfolio, inputs.risk_class)
+    return inputs_now(inputs, account, group, debts, rules, inputs.on)
 
 
 def waiting(value: int = 200_000, **clock: Any) -> list[Message]:
