@@ -51,10 +51,11 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Clock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By when a waiting order is to be finally decided (O6), in working time of the desk that decides it.
 
-    `due_at` is the earlier of the time allowance after receipt and `cut_off_at`, the warehouse cut-off that makes its
-    delivery date. `calendar` names the working time in the policy.
+    It begins at `from_at`, its receipt or when it came back to the desk. `due_at` is the earlier of the time allowance after
+    that and `cut_off_at`, the warehouse cut-off that makes its delivery date. `calendar` names the working time in the policy.
     """
 
+    from_at: Instant
     warn_at: Instant
     escalate_at: Instant
     due_at: Instant

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts import accounts, claims, collections, commissions, orders, payments
 from contracts.message import Message
-from services.orders import change, desk, govern, note, place, recheck, warehouse
+from services.orders import change, clock, desk, govern, note, place, recheck, warehouse
 from services.orders.deadlines import deadlines
 from services.orders.fold import evolve
 from services.orders.recheck import clearing
@@ -42,6 +42,7 @@ HEARS: Mapping[type[Message], Decide] = {
     orders.RecallOrder: warehouse.recall,
     orders.LapseReservation: clearing(warehouse.lapse),
     orders.RedecideOrder: recheck.redecide,
+    orders.ReachMark: clock.reach,
     orders.OpenRecheck: recheck.open_recheck,
     orders.EndRecheck: recheck.end_recheck,
     # other services

@@ -15,6 +15,7 @@ from contracts.orders import (
     OrderRepeated,
     Placed,
 )
+from services.orders.clock import set_anew
 from services.orders.exposure import asked_of
 from services.orders.fold import digest_of, evolve
 from services.orders.judge import judge, local_day
@@ -94,7 +95,7 @@ def _decided_again(state: State, order: Order, command: ChangeOrder, moment: Mom
     yield changed
     if known is not None and known.status != "released":
         judged = judge(after, known.order, asked_of(known), moment.at)
-        yield verdict(judged, known.order, known.account, known)
+        yield verdict(judged, known.order, known.account, set_anew(order, known, judged))
 
 
 def cancel(state: State, command: CancelOrder, moment: Moment) -> Iterable[Message]:

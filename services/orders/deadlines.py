@@ -7,8 +7,11 @@ import functools
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from services.orders.fold import BROKEN_DAYS
-from services.orders.state import State, queue_owner
+from services.orders.state import Order, State, queue_owner
+from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import book_at
 from shared.service import Moment, Timer
 
@@ -20,14 +23,19 @@ RECALL = "recall"
 """An account went on stop: what was released and has not left is recalled. Key: the account."""
 MEND = "mend"
 """A broken promise will be forgotten, which may release orders. Key: account and day."""
+WARN, ESCALATE, BREACH = MARKS
+"""A waiting order's clock comes to a mark; only the next one is set. Key: `key_of` the order."""
 SWEEP = "sweep"
 """Another policy takes effect: every waiting order of the partition is to be decided again. Key: its version."""
 
 
 def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
-    order = after.order
-    if order is not None and order.lapses_on is not None and order is not before.order:
-        yield _lapse_timer(order.lapses_on, book_at(after.policies, moment.at).zone)
+    order, known = after.order, before.order
+    if order is not None and order is not known:
+        if order.lapses_on is not None:
+            yield _lapse_timer(order.lapses_on, book_at(after.policies, moment.at).zone)
+        if order.clock is not None or (known is not None and known.clock is not None):
+            yield from _of_clock(known, order, moment.home)
     was, owner = queue_owner(before), queue_owner(after)
     if owner is not None and owner.recheck == 1 and (was is None or was.recheck != 1):
         yield Timer(RECHECK, moment.home, moment.at, moment.home)
@@ -35,6 +43,27 @@ def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
         yield from _of_account(before, after, moment)
     if after.policies is not before.policies:
         yield from _of_policies(before, after, moment)
+
+
+def _of_clock(before: Order | None, after: Order, home: str) -> Iterator[Timer]:
+    """The next mark, and no other. An order that is released at once never comes here."""
+    was, now = (_mark_timer(before, home) if before is not None else None), _mark_timer(after, home)
+    if was == now:
+        return
+    if was is not None and (now is None or now.kind != was.kind):
+        yield Timer(was.kind, was.key, None)
+    if now is not None:
+        yield now
+
+
+def _mark_timer(order: Order, home: str) -> Timer | None:
+    mark, clock = order.next_mark, order.clock
+    return Timer(mark, key_of(order), mark_at(clock, mark), home) if clock is not None and mark is not None else None
+
+
+def key_of(order: Order) -> str:
+    """Both names, so that a timer becomes its command without asking a table."""
+    return msgspec.json.encode((order.account, order.order)).decode()
 
 
 @functools.lru_cache(maxsize=1024)

@@ -136,7 +136,8 @@ def refer(state: State, command: ReferOrder, moment: Moment) -> Iterable[Message
     if level is None:
         detail = f"{command.level or 'The next level'} is not above where {order.order} is. Levels: {_levels(rules)}."
         return (refusal(command, "no_higher_level", detail),)
-    return (OrderReferred(order=order.order, account=order.account, level=level.role, by=actor(moment), reason=command.reason),)
+    by, reason = actor(moment), command.reason
+    return (OrderReferred(order=order.order, account=order.account, level=level.role, by=by, reason=reason, clock=order.clock),)
 
 
 def _level_above(rules: Rules, order: Order, level: int, role: str | None) -> Authority | None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from contracts import orders
 from contracts.envelope import encode_value
 from contracts.message import Message
-from contracts.orders import Placed
+from contracts.orders import Clock, Placed
 from services.orders.state import (
     RANK_LAST,
     Ageing,
@@ -30,6 +30,7 @@ from services.orders.state import (
     group_of,
     queue_owner,
 )
+from shared.credit.clocks import MARKS, reached_by
 from shared.credit.rulebook import Adopted, Policies
 
 BROKEN_DAYS = 90
@@ -218,7 +219,7 @@ def _released(state: State, fact: orders.OrderReleased, at: dt.datetime) -> Stat
 
 
 def _left_queue(order: Order) -> Order:
-    return replace(order, waiting_minor=0, level="", held_by=())
+    return replace(order, waiting_minor=0, level="", held_by=(), clock=None, reached=0, told="", asked=False)
 
 
 def _held(state: State, fact: orders.OrderHeld, at: dt.datetime) -> State:
@@ -244,7 +245,14 @@ def _queued(state: State, fact: Any, decision: orders.Decision, status: str, lev
         waiting_minor=decision.inputs.value_minor,
         held_by=tuple(finding.check for finding in decision.held_by),
     )
-    return booked(state, after, at)
+    return booked(state, _clocked(after, fact.clock, at), at)
+
+
+def _clocked(order: Order, clock: Clock | None, at: dt.datetime) -> Order:
+    """With this clock; a decision that leaves it as it was leaves its marks alone."""
+    if clock is None or clock == order.clock:
+        return order
+    return replace(order, clock=clock, reached=reached_by(clock, at, order.reached))
 
 
 def _rejected(state: State, fact: orders.OrderRejected, at: dt.datetime) -> State:
@@ -268,7 +276,7 @@ def _taken_back(order: Order, status: str) -> Order:
 
 def _changed(state: State, fact: orders.OrderChanged, at: dt.datetime) -> State:
     placed, order = fact.placed, _known(state)
-    content = {"total_minor": placed.total_minor, "latest": digest_of(placed), **_terms_of(placed)}
+    content = {"total_minor": placed.total_minor, "latest": digest_of(placed), "asked": False, **_terms_of(placed)}
     after = replace(order, reserved_minor=fact.reserved_minor, **content)
     if after.waiting:
         after = replace(after, waiting_minor=after.undecided_minor)
@@ -327,6 +335,27 @@ def _billed(state: State, fact: orders.OrderBilled, at: dt.datetime) -> State:
 def _delivered(state: State, fact: orders.OrderDelivered, at: dt.datetime) -> State:
     order = state.order
     return replace(state, order=replace(order, status="delivered")) if order and order.status == "despatched" else state
+
+
+def _asked(state: State, fact: orders.OrderAsked, at: dt.datetime) -> State:
+    return replace(state, order=replace(_known(state), asked=True))
+
+
+def _warned(state: State, fact: orders.OrderWarned, at: dt.datetime) -> State:
+    return _reached(state, "warn")
+
+
+def _escalated(state: State, fact: orders.OrderEscalated, at: dt.datetime) -> State:
+    told = replace(state, order=replace(_known(state), told=fact.level))
+    return _reached(told, fact.mark)
+
+
+def _breached(state: State, fact: orders.OrderBreached, at: dt.datetime) -> State:
+    return _reached(state, "breach")
+
+
+def _reached(state: State, mark: str) -> State:
+    return replace(state, order=replace(_known(state), reached=MARKS.index(mark) + 1))
 
 
 def _assigned(state: State, fact: orders.OrderAssigned, at: dt.datetime) -> State:
@@ -469,7 +498,10 @@ _FOLDS: dict[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     orders.OrderDespatched: _despatched,
     orders.OrderBilled: _billed,
     orders.OrderDelivered: _delivered,
-    orders.OrderAsked: _unchanged,
+    orders.OrderAsked: _asked,
+    orders.OrderWarned: _warned,
+    orders.OrderEscalated: _escalated,
+    orders.OrderBreached: _breached,
     orders.OrderAssigned: _assigned,
     orders.OrderNoted: _unchanged,
     orders.OrderSplit: _split,

@@ -26,10 +26,11 @@ def local_day(at: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A decision with the rules it was made by."""
+    """A decision with the rules it was made by, and when."""
 
     decision: Decision
     rules: Rules
+    at: dt.datetime
 
     @property
     def held_by(self) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ def judge(state: State, order: str, ask: Ask, at: dt.datetime, by_person: bool =
     rules = rules_for(state.policies, at, standing, order)
     on = local_day(at, rules.zone)
     behind = not by_person and is_behind(state, rules)
-    return Judged(decided(inputs_of(state, standing, ask, rules, on, behind), rules), rules)
+    return Judged(decided(inputs_of(state, standing, ask, rules, on, behind), rules), rules, at)
 
 
 def decided(inputs: Inputs, rules: Rules) -> Decision:

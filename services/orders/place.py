@@ -17,6 +17,7 @@ from contracts.orders import (
     Placed,
     PlaceOrder,
 )
+from services.orders.clock import clock_of
 from services.orders.exposure import asked_by
 from services.orders.fold import digest_of
 from services.orders.judge import Judged, judge, newly_asked_minor
@@ -90,9 +91,12 @@ def verdict(
             order=order, account=account, by="policy", reason=reason, decision=decision, placed=placed, first=first
         )
     level = _level(judged, was)
+    clock = clock_of(was, placed, judged)
     if level is None:
-        return OrderHeld(order=order, account=account, decision=decision, placed=placed, first=first)
-    return OrderReferred(order=order, account=account, level=level.role, decision=decision, placed=placed, first=first)
+        return OrderHeld(order=order, account=account, decision=decision, placed=placed, first=first, clock=clock)
+    return OrderReferred(
+        order=order, account=account, level=level.role, decision=decision, placed=placed, first=first, clock=clock
+    )
 
 
 def _level(judged: Judged, was: Order | None) -> Authority | None:

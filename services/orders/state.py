@@ -13,6 +13,7 @@ import msgspec
 from contracts import orders
 from contracts.accounts import Terms
 from contracts.message import Message
+from shared.credit.clocks import MARKS
 from shared.credit.rulebook import Policies
 
 UNKNOWN = "unknown"
@@ -103,7 +104,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     `digest` is the content it was placed with, `latest` the content after a change (both empty for an order that only its
     despatch or invoice has told of). `approved_minor` is the value last released, the basis of O4. `billed_minor` is what
-    an invoice billed before it was despatched. `releases` counts release instructions.
+    an invoice billed before it was despatched. `releases` counts release instructions. While it waits: its `clock`, how many of
+    the clock's marks it has `reached`, which role was `told` last, and whether the customer was `asked` (O6).
     """
 
     order: str
@@ -130,6 +132,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     level: str = ""
     owner: str = ""
     held_by: tuple[str, ...] = ()
+    clock: orders.Clock | None = None
+    reached: int = 0
+    told: str = ""
+    asked: bool = False
     wanted_on: dt.date | None = None
     payment_days: int | None = None
     po_number: bool = False
@@ -159,6 +165,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     def undecided_minor(self) -> int:
         """What of it is to be decided: it has neither left, nor been billed, nor is it reserved."""
         return max(self.remaining_minor - self.reserved_minor, 0)
+
+    @property
+    def next_mark(self) -> str | None:
+        """The mark that its clock comes to next; None without a clock, and behind the last."""
+        return MARKS[self.reached] if self.clock is not None and self.reached < len(MARKS) else None
 
     # Columns: the queue's are empty for an order that does not wait, and cost nothing there.
 

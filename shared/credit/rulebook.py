@@ -17,10 +17,12 @@ from msgspec import Meta
 
 from contracts.words import Amount, Count, Reference, Word
 from shared.credit.checks import TESTS, Check, Checks, Exposure, Test
+from shared.credit.clocks import Desk, Hours, hours_of
+from shared.working_time import NoWorkingTime
 
 SHIPPED_FOLDER = Path(__file__).with_name("policy")
 DIGEST_LENGTH = 12
-SECTIONS = ("exposure", "reservation", "queue", "checks")
+SECTIONS = ("exposure", "reservation", "queue", "desk", "checks")
 SCOPES = ("risk_class", "portfolio", "account", "order")
 """From the widest to the most specific."""
 
@@ -66,6 +68,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     exposure: Exposure
     reservation: Reservation
     queue: Queue
+    desk: Desk
     checks: Checks
 
 
@@ -79,11 +82,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     exposure: dict[str, Any] = {}
     reservation: dict[str, Any] = {}
     queue: dict[str, Any] = {}
+    desk: dict[str, Any] = {}
     checks: dict[str, dict[str, Any]] = {}
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole policy, as it stands in its file."""
+    """A whole policy, as it stands in its file. `desk` came later: without it the standard hours count."""
 
     version: Annotated[str, Meta(min_length=1, max_length=40)]
     effective_from: dt.date
@@ -93,6 +97,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reservation: dict[str, Any]
     queue: dict[str, Any]
     checks: dict[str, dict[str, Any]]
+    desk: dict[str, Any] = {}
     scopes: tuple[Scope, ...] = ()
 
 
@@ -109,6 +114,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     exposure: Exposure
     reservation: Reservation
     queue: Queue
+    hours: Hours
     checks: Checks
     active: tuple[tuple[str, Test, Check, bool], ...]
     """(name, test, rule, whether a failure only warns)"""
@@ -156,6 +162,7 @@ class Rulebook:
             exposure=sections.exposure,
             reservation=sections.reservation,
             queue=sections.queue,
+            hours=_hours(sections.desk, self.zone),
             checks=sections.checks,
             active=tuple((name, test, rule, rule.mode == "warn") for name, test, rule in found if rule.mode != "off"),
         )
@@ -190,6 +197,13 @@ def _merged(layers: list[Any]) -> Sections:
         return msgspec.convert(merged, Sections)
     except msgspec.ValidationError as error:
         raise PolicyError(str(error)) from error
+
+
+def _hours(desk: Desk, zone: ZoneInfo) -> Hours:
+    try:
+        return hours_of(desk, zone)
+    except NoWorkingTime as error:
+        raise PolicyError(f"{error} - at `$.desk`") from error
 
 
 def _zone(name: str) -> ZoneInfo:

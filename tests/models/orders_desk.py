@@ -19,6 +19,7 @@ from services.orders import deadlines
 from services.orders.app import SERVICE
 from services.orders.judge import recompute
 from services.orders.state import Order, Position, Standing, State, group_of, rows
+from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import Policies
 from shared.service import Moment, Timer
 
@@ -135,6 +136,10 @@ class Desk:
             case deadlines.SWEEP:
                 for home in sorted({o.queue_home for o in self.orders() if o.queue_home}):
                     self.commands.append((home, orders.OpenRecheck(home=home)))
+                return ""
+            case deadlines.WARN | deadlines.ESCALATE | deadlines.BREACH as mark:
+                account, name = msgspec.json.decode(timer.key)
+                self.commands.append((timer.home, orders.ReachMark(order=name, account=account, mark=mark)))
                 return ""
         raise AssertionError(f"no timer of kind {timer.kind}")
 
@@ -269,6 +274,10 @@ def _audit_account(desk: Desk, account: str) -> None:
         assert (each.lapses_on is not None) == (each.reserved_minor > 0)
         assert each.status != "undecided"
         assert each.waiting or not each.waiting_minor
+        assert each.waiting == (each.clock is not None), "what waits has a clock, and nothing else"
+    set_ = {(t.kind, t.key, t.due) for t in desk.timers.values() if t.kind in MARKS and t.due is not None}
+    marks = {(o.next_mark, deadlines.key_of(o), mark_at(o.clock, o.next_mark)) for o in own if o.clock and o.next_mark}
+    assert marks <= set_, "the next mark of each clock is a timer"
     forward = desk.tables["forwards"].get(account)
     for day, minor in forward.days if forward is not None else ():
         if day > desk.at.date():

@@ -18,7 +18,7 @@ def policy(version: str = "test", scopes: Any = (), **sections: dict[str, Any]) 
             for name, rule in settings.items():
                 changed["checks"][name] |= rule
         elif isinstance(settings, dict):
-            changed[section] |= settings
+            changed[section] = changed.get(section, {}) | settings
         else:
             changed[section] = settings
     return changed
