@@ -179,7 +179,10 @@ class TerminateAccount(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccountOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """`home` is the root the account was opened under: the partition key of all that concerns it, for ever."""
+    """`home` is the root the account was opened under: the partition key of all that concerns it, for ever.
+
+    `progress_due_on`: one that is opened on stop has its first progress note by then.
+    """
 
     account: Reference
     home: Reference
@@ -194,6 +197,7 @@ class AccountOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
     insured_until: Day | None = None
     reason: Text = ""
     effective_from: Day | None = None
+    progress_due_on: Day | None = None
 
 
 class TermsChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -260,10 +264,11 @@ class StatusChanged(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PlacedOnStop(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """No order of this account is released until it is taken off stop."""
+    """No order of this account is released until it is taken off stop; the first progress note is due by `progress_due_on`."""
 
     account: Reference
     reason: Text
+    progress_due_on: Day | None = None
 
 
 class TakenOffStop(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -347,7 +352,8 @@ class ApprovalRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """A change that needs somebody else: more authority than its sender has, or a second pair of eyes (A6).
 
     `request` names it for the answer. `kind` is limit or terms, `amount_minor` what authority is measured by, `levels` the roles
-    that may approve it. What is asked for is in `limit_minor` with its expiry, or in `terms`.
+    that may approve it, lowest first. `four_eyes`: its sender's authority would do, but nobody fixes this kind alone.
+    What is asked for is in `limit_minor` with its expiry, or in `terms`.
     """
 
     account: Reference

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
 from quittance.installation import Unusable
-from services.gateway.credentials import EVERYTHING, TOKEN_BYTES, TOKEN_PREFIX, Credential, development, install
+from services.gateway.credentials import EVERYTHING, TOKEN_BYTES, TOKEN_PREFIX, Credential, development, install, system_of_record
 from shared.settings import Settings
 
 WAREHOUSE = Credential(
@@ -31,17 +32,25 @@ def people_path(settings: Settings) -> Path:
     return path_of(settings, development())
 
 
-async def issue(settings: Settings) -> tuple[str, str]:
-    """(the developer's token, the warehouse's); made once, and known to the gateway of this installation."""
-    people = (development(), WAREHOUSE)
-    tokens = [_kept(settings, credential) for credential in people]
+class Tokens(NamedTuple):
+    """Of the person at this machine, the warehouse, and the system that keeps accounts and limits."""
+
+    people: str
+    warehouse: str
+    records: str
+
+
+async def issue(settings: Settings) -> Tokens:
+    """Made once, and known to the gateway of this installation."""
+    people = (development(), WAREHOUSE, system_of_record())
+    tokens = Tokens(*(_kept(settings, credential) for credential in people))
     connection = await asyncpg.connect(settings.database("gateway"))
     try:
         for credential, token in zip(people, tokens, strict=True):
             await install(connection, token, credential)
     finally:
         await connection.close()
-    return tokens[0], tokens[1]
+    return tokens
 
 
 def _kept(settings: Settings, credential: Credential) -> str:

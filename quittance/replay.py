@@ -10,11 +10,13 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Awaitable, Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
-from contracts.accounts import AccountOpened, Terms, TermsChanged
+from contracts.accounts import AccountOpened, ChangeLimit, Terms, TermsChanged
 from contracts.envelope import Envelope, derived_id
+from contracts.message import Message
 from contracts.orders import (
     AnswerRecall,
     OrderCancelled,
@@ -39,9 +41,6 @@ from shared.settings import Settings
 
 ANSWERED_AFTER = dt.timedelta(minutes=30)
 """How long the warehouse takes to answer a recall."""
-
-
-WAREHOUSE = (RecordDespatch, RecordDelivery, AnswerRecall)
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -99,13 +98,28 @@ class Trade:
         self.diary.add([Act(at + ANSWERED_AFTER, f"recall/{fact.instruction}", fact.account, answer)])
 
 
+class Senders(NamedTuple):
+    """One connection to the gateway for each who sends: the desk, the warehouse, the system that keeps the limits."""
+
+    desk: Gateway
+    warehouse: Gateway
+    records: Gateway
+
+    def of(self, message: Message) -> Gateway:
+        match message:
+            case RecordDespatch() | RecordDelivery() | AnswerRecall():
+                return self.warehouse
+            case ChangeLimit():
+                return self.records
+            case _:
+                return self.desk
+
+
 class Stage:
     """Everything a replay speaks with, and what it shows."""
 
-    def __init__(
-        self, settings: Settings, gateway: Gateway, warehouse: Gateway, desks: Desks, reader: Reader, board: Board
-    ) -> None:
-        self.settings, self.gateway, self.warehouse = settings, gateway, warehouse
+    def __init__(self, settings: Settings, senders: Senders, desks: Desks, reader: Reader, board: Board) -> None:
+        self.settings, self.senders, self.gateway = settings, senders, senders.desk
         self.desks, self.reader, self.board = desks, reader, board
         self.trade: Trade | None = None
         self.flows: dict[str, Flow] = {}
@@ -230,11 +244,9 @@ async def _send(stage: Stage, kind: str, piece: Piece | None, end: dt.datetime) 
 
 
 def _senders(stage: Stage, acts: list[Act]) -> Iterator[tuple[Gateway, list[Act]]]:
-    """What the warehouse says goes in with its own credential, all else with the desk's."""
-    ours = [act for act in acts if isinstance(act.message, WAREHOUSE)]
-    others = [act for act in acts if not isinstance(act.message, WAREHOUSE)]
-    for gateway, some in ((stage.warehouse, ours), (stage.gateway, others)):
-        if some:
+    """Each act goes in with the credential of whoever does it."""
+    for gateway in stage.senders:
+        if some := [act for act in acts if stage.senders.of(act.message) is gateway]:
             yield gateway, some
 
 

@@ -32,7 +32,7 @@ from quittance.intake import Flow, Gateway
 from quittance.orderfile import OrderFile, Survey
 from quittance.processes import Processes
 from quittance.readers import caught_up, desks
-from quittance.replay import Stage, Trade
+from quittance.replay import Senders, Stage, Trade
 from quittance.screen import console, progress, quarantined, watching
 from quittance.stretches import stretches_of
 from quittance.trade import Diary
@@ -186,19 +186,19 @@ async def _prepare(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _stage(settings: Settings, script: Script, tokens: tuple[str, str]) -> AsyncIterator[Stage]:
+async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> AsyncIterator[Stage]:
     url = installation.gateway_url(settings)
-    people, warehouse = (Gateway(url, token) for token in tokens)
+    senders = Senders(*(Gateway(url, token) for token in tokens))
     looks = await desks(settings, TRADING)
     try:
         async with reading(settings, READ) as reader:
             board = Board(script.survey.orders, script.survey.returns)
-            stage = Stage(settings, people, warehouse, looks, reader, board)
+            stage = Stage(settings, senders, looks, reader, board)
             if script.trade:
                 stage.trade = Trade(SEED, script.survey.orders, Diary())
             yield stage
     finally:
-        for closing in (people, warehouse, looks):
+        for closing in (*senders, looks):
             await closing.close()
 
 
@@ -224,8 +224,9 @@ async def _perform(stage: Stage, script: Script) -> float:
 
 async def _open_accounts(stage: Stage, script: Script) -> None:
     """Import the accounts and wait until everyone who needs them has passed them."""
-    flow = await stage.gateway.send_file("accounts", script.accounts.name, script.accounts, script.accounts_as_of)
-    done = await stage.gateway.finished(flow["flow"])
+    records = stage.senders.records
+    flow = await records.send_file("accounts", script.accounts.name, script.accounts, script.accounts_as_of)
+    done = await records.finished(flow["flow"])
     await caught_up(stage.desks, ("gateway",), links_of(WORKING))
     await caught_up(stage.desks, (), BACK_LINKS)
     if done["quarantined_rows"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -12,11 +13,22 @@ from contracts.accounts import (
     AccountOpened,
     AccountRenamed,
     AccountTerminated,
+    ApprovalRequested,
     ChangeScheduled,
     CoverChanged,
     LimitChanged,
     PlacedOnStop,
+    RequestApproved,
+    RequestDeclined,
+    RequestWithdrawn,
     StatusChanged,
+    StopActionAdded,
+    StopActionClosed,
+    StopAssigned,
+    StopCalledOff,
+    StopProgressMissed,
+    StopProgressNoted,
+    StopScheduled,
     TakenOffStop,
     Terms,
     TermsChanged,
@@ -42,8 +54,63 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return LIMIT if self.terms is None else TERMS
 
 
+class ComingStop(msgspec.Struct, frozen=True, kw_only=True):
+    """A stop that is announced and waits for its day."""
+
+    on: dt.date
+    reason: str
+
+
+class StopAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to be done to get the account off stop; done when it has an outcome.
+
+    It stays then, so that its name is not taken twice.
+    """
+
+    action: str
+    text: str
+    due_on: dt.date
+    owner: str
+    outcome: str | None = None
+
+
+class StopWork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is done to get the account off stop. No day for the next note: its stop began under a policy without one."""
+
+    owner: str | None = None
+    actions: tuple[StopAction, ...] = ()
+    progress_due_on: dt.date | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A change that waits for somebody's approval, and what it would change as that stood when it was asked for."""
+
+    request: str
+    on: dt.date
+    reason: str
+    by: str
+    limit_minor: int | None = None
+    limit_expires_on: dt.date | None = None
+    terms: Terms | None = None
+    was_minor: int | None = None
+    was_expires_on: dt.date | None = None
+    was_terms: Terms | None = None
+
+    @property
+    def kind(self) -> str:
+        return LIMIT if self.terms is None else TERMS
+
+    @property
+    def asked(self) -> tuple[Any, ...]:
+        """What is asked for, whoever asks."""
+        return self.on, self.limit_minor, self.limit_expires_on, self.terms
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`members` is kept on a root only: how many other accounts of its group are not terminated."""
+    """`members` is kept on a root only: how many other accounts of its group are not terminated.
+
+    `work` is there while it is on stop.
+    """
 
     account: str
     home: str
@@ -59,10 +126,23 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     insured_until: dt.date | None = None
     scheduled: tuple[Scheduled, ...] = ()
     members: int = 0
+    coming_stop: ComingStop | None = None
+    work: StopWork | None = None
+    requests: tuple[Request, ...] = ()
 
     @property
     def next_change_on(self) -> dt.date | None:
         return self.scheduled[0].on if self.scheduled else None
+
+    @property
+    def stops_on(self) -> dt.date | None:
+        return self.coming_stop.on if self.coming_stop else None
+
+    @property
+    def progress_missed_on(self) -> dt.date | None:
+        """The day after the one by which a progress note is due."""
+        due_on = self.work.progress_due_on if self.work else None
+        return due_on + dt.timedelta(days=1) if due_on else None
 
 
 class State(msgspec.Struct, frozen=True):
@@ -79,8 +159,7 @@ def evolve(state: State, fact: Fact, at: dt.datetime) -> State:
     if state.account is None:
         return state
     if isinstance(fact, AccountTerminated):
-        ended = replace(state.account, status=TERMINATED, stop_reasons=(), scheduled=())
-        return State(account=ended, root=_with_members(state.root, -1))
+        return State(account=_ended(state.account), root=_with_members(state.root, -1))
     return replace(state, account=_changed(state.account, fact))
 
 
@@ -96,9 +175,15 @@ def _opened(fact: AccountOpened) -> Account:
         terms=fact.terms,
         status=fact.status,
         stop_reasons=(fact.reason,) if fact.status == ON_STOP else (),
+        work=StopWork(progress_due_on=fact.progress_due_on) if fact.status == ON_STOP else None,
         insured_minor=fact.insured_minor,
         insured_until=fact.insured_until,
     )
+
+
+def _ended(account: Account) -> Account:
+    """Nothing waits on it any more."""
+    return replace(account, status=TERMINATED, stop_reasons=(), scheduled=(), coming_stop=None, work=None, requests=())
 
 
 def _with_members(root: Account | None, more: int) -> Account | None:
@@ -121,10 +206,59 @@ def _changed(account: Account, fact: Fact) -> Account:
         case StatusChanged():
             return replace(account, status=fact.status)
         case PlacedOnStop():
-            return replace(account, status=ON_STOP, stop_reasons=(*account.stop_reasons, fact.reason))
+            return _stopped(account, fact)
         case TakenOffStop():
-            return replace(account, status=OPEN, stop_reasons=())
-    return account
+            return replace(account, status=OPEN, stop_reasons=(), work=None)
+        case StopScheduled():
+            return replace(account, coming_stop=ComingStop(on=fact.on, reason=fact.reason))
+        case StopCalledOff():
+            return replace(account, coming_stop=None)
+        case ApprovalRequested():
+            return replace(account, requests=(*account.requests, _request_of(account, fact)))
+        case RequestApproved() | RequestDeclined() | RequestWithdrawn():
+            return replace(account, requests=tuple(each for each in account.requests if each.request != fact.request))
+    work = account.work and _worked(account.work, fact)
+    return account if work is account.work else replace(account, work=work)
+
+
+def _stopped(account: Account, fact: PlacedOnStop) -> Account:
+    """A stop that comes before its announced day replaces the announcement."""
+    work = account.work or StopWork(progress_due_on=fact.progress_due_on)
+    return replace(account, status=ON_STOP, stop_reasons=(*account.stop_reasons, fact.reason), coming_stop=None, work=work)
+
+
+def _worked(work: StopWork, fact: Fact) -> StopWork:
+    match fact:
+        case StopAssigned():
+            return replace(work, owner=fact.owner)
+        case StopActionAdded():
+            added = StopAction(action=fact.action, text=fact.text, due_on=fact.due_on, owner=fact.owner)
+            return replace(work, actions=(*work.actions, added))
+        case StopActionClosed():
+            return replace(work, actions=tuple(_closed(each, fact) for each in work.actions))
+        case StopProgressNoted() | StopProgressMissed():
+            return replace(work, progress_due_on=fact.next_due_on)
+    return work
+
+
+def _closed(action: StopAction, fact: StopActionClosed) -> StopAction:
+    return replace(action, outcome=fact.outcome) if action.action == fact.action else action
+
+
+def _request_of(account: Account, fact: ApprovalRequested) -> Request:
+    limit, terms = fact.kind == LIMIT, fact.kind == TERMS
+    return Request(
+        request=fact.request,
+        on=fact.effective_from,
+        reason=fact.reason,
+        by=fact.by,
+        limit_minor=fact.limit_minor,
+        limit_expires_on=fact.limit_expires_on,
+        terms=fact.terms,
+        was_minor=account.limit_minor if limit else None,
+        was_expires_on=account.limit_expires_on if limit else None,
+        was_terms=account.terms if terms else None,
+    )
 
 
 def scheduled_by(fact: ChangeScheduled) -> tuple[Scheduled, ...]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from contracts.accounts import (
+    AddStopAction,
+    ApproveRequest,
+    AssignStop,
+    CallOffStop,
     ChangeLimit,
     ChangeTerms,
+    CloseStopAction,
+    DeclineRequest,
     DueChangesReached,
+    NoteAccount,
+    NoteStopProgress,
     OpenAccount,
     PutOnStop,
+    ReachStop,
+    ReachStopProgress,
+    ScheduleStop,
     TakeOffStop,
     TerminateAccount,
+    WithdrawRequest,
 )
-from services.accounts import changes, opening, standing, store
+from services.accounts import approvals, changes, opening, standing, stopwork, store, timeline
 from services.accounts.account import State, evolve
 from shared.service import Service
 
@@ -28,9 +40,25 @@ SERVICE = Service(
         PutOnStop: standing.put_on_stop,
         TakeOffStop: standing.take_off_stop,
         TerminateAccount: standing.terminate,
+        ScheduleStop: standing.schedule_stop,
+        CallOffStop: standing.call_off_stop,
+        ReachStop: standing.reach_stop,
+        AssignStop: stopwork.assign,
+        AddStopAction: stopwork.add_action,
+        CloseStopAction: stopwork.close_action,
+        NoteStopProgress: stopwork.note_progress,
+        ReachStopProgress: stopwork.reach_progress,
+        NoteAccount: timeline.note_account,
+        ApproveRequest: approvals.approve,
+        DeclineRequest: approvals.decline,
+        WithdrawRequest: approvals.withdraw,
     },
     evolve=evolve,
     schema=store.SCHEMA,
     deadlines=store.deadlines,
-    fires={store.DUE_CHANGES: store.due_changes},
+    fires={
+        store.DUE_CHANGES: store.due_changes,
+        store.STOP: store.reached_stop,
+        store.STOP_PROGRESS: store.missed_progress,
+    },
 )

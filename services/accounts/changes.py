@@ -1,6 +1,7 @@
 """Terms and limits, each changed from a day on, with a reason, within authority (A2, A6). Pure.
 
-A day of today or before counts at once; a later one is scheduled, and becomes a fact on its day. Days are days by UTC.
+What is beyond its sender, or is never fixed alone, is asked for and waits for an approval (`approvals.py`). A day of today or
+before counts at once; a later one is scheduled, and becomes a fact on its day. Days are days by UTC.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.accounts import (
+    ApprovalRequested,
     ChangeLimit,
     ChangeScheduled,
     ChangeTerms,
@@ -20,15 +22,20 @@ from contracts.accounts import (
     Terms,
     TermsChanged,
 )
+from contracts.envelope import derived_id
 from contracts.message import Fact
 from services.accounts import authority
 from services.accounts.account import LIMIT, TERMS, Account, Scheduled, State
+from services.accounts.authority import Need
 from services.accounts.refusal import Refusal, not_reasoned, unneeded
 from services.accounts.standing import living
 from shared.service import Moment
 
 SCHEDULED_MAX = 24
 """Changes that may wait for their day on one account: two years of monthly ones, and a bound on its row."""
+
+REQUESTS_MAX = 10
+"""Requests that may wait for an answer on one account: more is no asking, and a bound on its row."""
 
 Limit = tuple[int, dt.date | None]
 """The amount in minor units, and the last day it holds."""
@@ -77,9 +84,42 @@ def _decided(state: State, name: str, change: Change, moment: Moment) -> list[Fa
     account = living(state, name)
     if isinstance(account, Refusal):
         return [account.of(name)]
-    if refusal := not_reasoned(change.reason) or not_to_change(account, change, moment):
+    if refusal := not_reasoned(change.reason) or not_fitting(account, change, moment):
         return [refusal.of(name)]
+    if need := needs(account, change, moment):
+        return _asked(account, change, need, moment)
     return changed_on_its_day(account, change, moment) or unneeded(name)
+
+
+def _asked(account: Account, change: Change, need: Need, moment: Moment) -> list[Fact]:
+    """The same wish again, whoever has it, is not asked for twice."""
+    name = account.account
+    if not authority.may_ask(need, moment):
+        return [authority.refused(need, moment).of(name)]
+    limit, expires = change.limit or (None, None)
+    asked = change.on, limit, expires, change.terms
+    if any(waiting.asked == asked for waiting in account.requests):
+        return unneeded(name)
+    if len(account.requests) >= REQUESTS_MAX:
+        detail = f"{REQUESTS_MAX} requests of this account wait for an answer; have some answered or withdrawn"
+        return [Refusal("too_many_requests", detail).of(name)]
+    return [
+        ApprovalRequested(
+            account=name,
+            request=derived_id("request", moment.cause),
+            kind=need.kind,
+            amount_minor=need.amount_minor,
+            currency=account.currency,
+            levels=need.levels,
+            reason=change.reason,
+            by=moment.actor,
+            effective_from=change.on,
+            four_eyes=need.four_eyes,
+            limit_minor=limit,
+            limit_expires_on=expires,
+            terms=change.terms,
+        )
+    ]
 
 
 def changed_on_its_day(account: Account, change: Change, moment: Moment) -> list[Fact]:
@@ -150,27 +190,29 @@ def _scheduled(account: Account, change: Change) -> ChangeScheduled:
 # --- why not --------------------------------------------------------------------------------------------------------
 
 
-def not_to_change(account: Account, change: Change, moment: Moment) -> Refusal | None:
-    return (
-        _limit_refused(account, change, moment) or _terms_refused(account, change, moment) or _too_many(account, change, moment)
-    )
+def not_fitting(account: Account, change: Change, moment: Moment) -> Refusal | None:
+    """What is wrong with the change itself, whoever wishes it."""
+    ends = change.limit and change.limit != _as_it_is(account)[0] and expired(change.limit[1], change.on)
+    return ends or _too_many(account, change, moment)
 
 
-def _limit_refused(account: Account, change: Change, moment: Moment) -> Refusal | None:
+def needs(account: Account, change: Change, moment: Moment) -> Need | None:
+    """The approval it needs, if any."""
+    return _limit_needs(account, change, moment) or _terms_need(account, change, moment)
+
+
+def _limit_needs(account: Account, change: Change, moment: Moment) -> Need | None:
     """Lowering is free; an amount that is raised, or that holds longer than it did, needs authority."""
-    before = account.limit_minor, account.limit_expires_on
-    if change.limit is None or change.limit == before:
+    if change.limit is None:
         return None
-    if refusal := expired(change.limit[1], change.on):
-        return refusal
-    eases = change.limit[0] > before[0] or _holds_longer(before[1], change.limit[1])
-    return authority.beyond(authority.LIMIT, change.limit[0], moment) if eases else None
+    eases = change.limit[0] > account.limit_minor or _holds_longer(account.limit_expires_on, change.limit[1])
+    return authority.needed(authority.LIMIT, change.limit[0], moment) if eases else None
 
 
-def _terms_refused(account: Account, change: Change, moment: Moment) -> Refusal | None:
+def _terms_need(account: Account, change: Change, moment: Moment) -> Need | None:
     if change.terms is None or not _eases(account.terms, change.terms):
         return None
-    return authority.beyond(authority.TERMS, account.limit_minor, moment)
+    return authority.needed(authority.TERMS, account.limit_minor, moment)
 
 
 def _holds_longer(before: dt.date | None, after: dt.date | None) -> bool:

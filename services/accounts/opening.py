@@ -12,14 +12,13 @@ from contracts.accounts import (
     AccountRenamed,
     CoverChanged,
     OpenAccount,
-    PlacedOnStop,
     StatusChanged,
     TakenOffStop,
 )
 from contracts.message import Fact
 from services.accounts import authority, group, standing
 from services.accounts.account import DORMANT, ON_STOP, OPEN, PROSPECT, STATUSES, TERMINATED, Account, State
-from services.accounts.changes import Change, changed_on_its_day, expired, not_to_change
+from services.accounts.changes import Change, changed_on_its_day, expired, needs, not_fitting
 from services.accounts.refusal import Refusal, unneeded
 from shared.money import EXPONENTS
 from shared.service import Moment
@@ -68,6 +67,7 @@ def _opened(wish: OpenAccount, moment: Moment) -> list[Fact]:
             insured_until=wish.insured_until,
             reason=wish.reason,
             effective_from=wish.effective_from,
+            progress_due_on=standing.first_progress_on(moment) if status == ON_STOP else None,
         )
     ]
 
@@ -82,8 +82,8 @@ def _brought(account: Account, wish: OpenAccount, moment: Moment) -> list[Fact]:
         limit=(wish.limit_minor, wish.limit_expires_on),
         terms=wish.terms,
     )
-    at_once = [*_renamed(account, wish, reason), *_covered(account, wish, reason), *_moved(account, wish, reason)]
-    refusal = _not_to_bring(account, wish) or not_to_change(account, change, moment)
+    at_once = [*_renamed(account, wish, reason), *_covered(account, wish, reason), *_moved(account, wish, reason, moment)]
+    refusal = _not_to_bring(account, wish) or not_fitting(account, change, moment) or _not_alone(account, change, moment)
     if not refusal and at_once and change.on > moment.at.date():
         refusal = Refusal("not_at_once", "name, cover and status change at once; send them without effective_from")
     if refusal:
@@ -109,7 +109,7 @@ def _covered(account: Account, wish: OpenAccount, reason: str) -> Iterator[Fact]
         yield CoverChanged(account=account.account, insured_minor=insured, insured_until=until, reason=reason)
 
 
-def _moved(account: Account, wish: OpenAccount, reason: str) -> Iterator[Fact]:
+def _moved(account: Account, wish: OpenAccount, reason: str, moment: Moment) -> Iterator[Fact]:
     """The way to the wished status; a way that does not exist is refused (`WAYS`)."""
     name, was = account.account, account.status
     match was, wish.status:
@@ -118,11 +118,17 @@ def _moved(account: Account, wish: OpenAccount, reason: str) -> Iterator[Fact]:
         case _, wished if wished == was:
             return
         case _, "on_stop":
-            yield PlacedOnStop(account=name, reason=reason)
+            yield standing.placed(account, reason, moment)
         case "on_stop", _:
             yield TakenOffStop(account=name, reason=reason)
         case _, str(wished):
             yield StatusChanged(account=name, status=wished, was=was, reason=reason)
+
+
+def _not_alone(account: Account, change: Change, moment: Moment) -> Refusal | None:
+    """What needs an approval is not brought in by the way: it is asked for by itself."""
+    need = needs(account, change, moment)
+    return authority.refused(need, moment) if need else None
 
 
 def _no_account(wish: OpenAccount) -> Refusal | None:

@@ -1,13 +1,27 @@
-"""Whether the account trades: on stop, off stop, ended (A3). Pure."""
+"""Whether the account trades: on stop, now or on an announced day, off stop, ended (A3). Pure."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
-from contracts.accounts import AccountTerminated, PlacedOnStop, PutOnStop, TakenOffStop, TakeOffStop, TerminateAccount
+from contracts.accounts import (
+    AccountTerminated,
+    CallOffStop,
+    PlacedOnStop,
+    PutOnStop,
+    ReachStop,
+    ScheduleStop,
+    StopCalledOff,
+    StopScheduled,
+    TakenOffStop,
+    TakeOffStop,
+    TerminateAccount,
+)
 from contracts.message import Fact
 from services.accounts import group
-from services.accounts.account import ON_STOP, OPEN, PROSPECT, TERMINATED, Account, State
+from services.accounts.account import ON_STOP, OPEN, PROSPECT, TERMINATED, Account, ComingStop, State
+from services.accounts.policies import in_force
 from services.accounts.refusal import Refusal, not_reasoned, unneeded
 from shared.service import Moment
 
@@ -24,7 +38,18 @@ def put_on_stop(state: State, wish: PutOnStop, moment: Moment) -> Iterable[Fact]
         return unneeded(wish.account)
     if refusal := not_reasoned(wish.reason) or _not_to_stop(account):
         return [refusal.of(wish.account)]
-    return [PlacedOnStop(account=wish.account, reason=wish.reason)]
+    return [placed(account, wish.reason, moment)]
+
+
+def placed(account: Account, reason: str, moment: Moment) -> PlacedOnStop:
+    """The first reason begins the weeks of its work."""
+    due_on = None if account.status == ON_STOP else first_progress_on(moment)
+    return PlacedOnStop(account=account.account, reason=reason, progress_due_on=due_on)
+
+
+def first_progress_on(moment: Moment) -> dt.date | None:
+    days = in_force(moment.at.date()).stop_progress_days
+    return moment.at.date() + dt.timedelta(days=days) if days else None
 
 
 def take_off_stop(state: State, wish: TakeOffStop, moment: Moment) -> Iterable[Fact]:
@@ -36,6 +61,43 @@ def take_off_stop(state: State, wish: TakeOffStop, moment: Moment) -> Iterable[F
     if refusal := not_reasoned(wish.reason) or _not_on_stop(account):
         return [refusal.of(wish.account)]
     return [TakenOffStop(account=wish.account, reason=wish.reason)]
+
+
+# --- announced ahead ------------------------------------------------------------------------------------------------
+
+
+def schedule_stop(state: State, wish: ScheduleStop, moment: Moment) -> Iterable[Fact]:
+    """Finance hears of it before it happens. A later word replaces the earlier one."""
+    account = living(state, wish.account)
+    if isinstance(account, Refusal):
+        return [account.of(wish.account)]
+    if account.coming_stop == ComingStop(on=wish.on, reason=wish.reason):
+        return unneeded(wish.account)
+    if refusal := not_reasoned(wish.reason) or _not_to_announce(account, wish, moment):
+        return [refusal.of(wish.account)]
+    return [StopScheduled(account=wish.account, on=wish.on, reason=wish.reason, by=moment.actor or None)]
+
+
+def call_off_stop(state: State, wish: CallOffStop, moment: Moment) -> Iterable[Fact]:
+    account = living(state, wish.account)
+    if isinstance(account, Refusal):
+        return [account.of(wish.account)]
+    if account.coming_stop is None:
+        return unneeded(wish.account)
+    if refusal := not_reasoned(wish.reason):
+        return [refusal.of(wish.account)]
+    return [StopCalledOff(account=wish.account, on=account.coming_stop.on, reason=wish.reason, by=moment.actor or None)]
+
+
+def reach_stop(state: State, wish: ReachStop, moment: Moment) -> Iterable[Fact]:
+    """The announced day has come, unless it was called off or moved. The clock has the last word, not the message."""
+    account = state.account
+    if account is None or account.coming_stop is None or account.coming_stop.on > min(wish.day, moment.at.date()):
+        return []
+    return [placed(account, account.coming_stop.reason, moment)]
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
 
 
 def terminate(state: State, wish: TerminateAccount, moment: Moment) -> Iterable[Fact]:
@@ -75,6 +137,14 @@ def _not_to_stop(account: Account) -> Refusal | None:
     if len(account.stop_reasons) >= STOP_REASONS_MAX:
         return Refusal("too_many_reasons", f"it is on stop for {STOP_REASONS_MAX} reasons; take it off stop first")
     return None
+
+
+def _not_to_announce(account: Account, wish: ScheduleStop, moment: Moment) -> Refusal | None:
+    if account.status == ON_STOP:
+        return Refusal("wrong_status", "it is on stop already; a further reason is sent as accounts.put_on_stop")
+    if wish.on <= moment.at.date():
+        return Refusal("not_ahead", "a stop is announced for a later day; to stop it now send accounts.put_on_stop")
+    return _not_to_stop(account)
 
 
 def _not_on_stop(account: Account) -> Refusal | None:

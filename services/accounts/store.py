@@ -1,22 +1,29 @@
-"""Rows of the credit master, and the timer that wakes scheduled changes."""
+"""Rows of the credit master, and the timers that wake scheduled changes, announced stops and weekly notes that are missed."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from contracts.accounts import DueChangesReached
+from contracts.accounts import DueChangesReached, ReachStop, ReachStopProgress
 from services.accounts.account import Account, State
 from shared.rows import Table
 from shared.service import Moment, Step, Timer
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 ACCOUNTS = Table("account", Account, "account")
-DUE_CHANGES = "due_changes"
+DUE_CHANGES, STOP, STOP_PROGRESS = "due_changes", "stop", "stop_progress"
+
+WAKES: Mapping[str, Callable[[Account], dt.date | None]] = {
+    DUE_CHANGES: lambda account: account.next_change_on,
+    STOP: lambda account: account.stops_on,
+    STOP_PROGRESS: lambda account: account.progress_missed_on,
+}
+"""Timer → the day it wakes at. One of each an account."""
 
 
 def rows(message: Any, home: str, partition: int) -> tuple[str | None, str | None]:
@@ -26,14 +33,14 @@ def rows(message: Any, home: str, partition: int) -> tuple[str | None, str | Non
 
 
 def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
-    """One timer an account: the start (UTC) of the day of its next scheduled change."""
-    account, on = after.account, _next_change_on(after)
-    if account is not None and on != _next_change_on(before):
-        yield Timer(DUE_CHANGES, account.account, _start_of(on), account.home)
-
-
-def _next_change_on(state: State) -> dt.date | None:
-    return state.account.next_change_on if state.account else None
+    """Timers whose day (it starts at 00:00 UTC) is another than before."""
+    account = after.account
+    if account is None:
+        return
+    for kind, wakes_on in WAKES.items():
+        on = wakes_on(account)
+        if on != (wakes_on(before.account) if before.account else None):
+            yield Timer(kind, account.account, _start_of(on), account.home)
 
 
 def _start_of(day: dt.date | None) -> dt.datetime | None:
@@ -43,3 +50,14 @@ def _start_of(day: dt.date | None) -> dt.datetime | None:
 async def due_changes(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
     """Changes of one account are few and bounded, so one command does them all."""
     return Step([(timer.home, DueChangesReached(account=timer.key, day=now.date()))])
+
+
+async def reached_stop(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
+    return Step([(timer.home, ReachStop(account=timer.key, day=now.date()))])
+
+
+async def missed_progress(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
+    """The note was due by the end of the day before."""
+    assert timer.due is not None
+    due_on = timer.due.date() - dt.timedelta(days=1)
+    return Step([(timer.home, ReachStopProgress(account=timer.key, due_on=due_on))])

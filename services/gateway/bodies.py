@@ -57,6 +57,16 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         accounts.PutOnStop,
         accounts.TakeOffStop,
         accounts.TerminateAccount,
+        accounts.ScheduleStop,
+        accounts.CallOffStop,
+        accounts.AssignStop,
+        accounts.AddStopAction,
+        accounts.CloseStopAction,
+        accounts.NoteStopProgress,
+        accounts.NoteAccount,
+        accounts.ApproveRequest,
+        accounts.DeclineRequest,
+        accounts.WithdrawRequest,
     }
 )
 """Commands that may come from outside. What a service sends itself (timers, rechecks) is not among them."""

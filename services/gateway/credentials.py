@@ -88,6 +88,11 @@ def development() -> Credential:
     return Credential("development", "home", "developer", "director", EVERYTHING, (EVERYTHING,))
 
 
+def system_of_record() -> Credential:
+    """The credential of a system that sends what people approved there, such as the file of limits of an ERP (A6)."""
+    return Credential("records", "home", "records", "feed", EVERYTHING, (EVERYTHING,))
+
+
 def token_in(authorization: str | None) -> str | None:
     """The token of an Authorization header: `Bearer <token>`, or a browser's `Basic`, whose password it is."""
     scheme, _, rest = (authorization or "").partition(" ")

@@ -15,12 +15,19 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.accounts import (
     AccountOpened,
+    ApprovalRequested,
+    ApproveRequest,
     ChangeLimit,
     ChangeScheduled,
     CommandRefused,
     LimitChanged,
     OpenAccount,
+    PlacedOnStop,
     PutOnStop,
+    RequestApproved,
+    ScheduleStop,
+    StopProgressMissed,
+    StopScheduled,
 )
 from contracts.envelope import Envelope, derived_id, read
 from contracts.message import Message
@@ -47,10 +54,10 @@ class Desk:
         self.settings, self.database, self.topic = settings, database, topic
         self.sent = 0
 
-    async def send(self, wish: Message, home: str, at: dt.datetime, role: str = "director") -> None:
+    async def send(self, wish: Message, home: str, at: dt.datetime, role: str = "feed", actor: str = "ada") -> None:
         self.sent += 1
         flow = derived_id("test", str(self.sent))
-        sender = mailbox.Sender(id=flow, flow=flow, at=at, actor="ada", role=role, team="credit")
+        sender = mailbox.Sender(id=flow, flow=flow, at=at, actor=actor, role=role, team="credit")
         await mailbox.post(self.database, [mailbox.mail_of(self.settings.partitions, home, wish, sender)])
 
     async def hear(self, count: int) -> list[Envelope]:
@@ -155,9 +162,45 @@ async def test_a_group_is_decided_in_one_order_at_its_root(stack: Servers) -> No
 async def test_a_refusal_is_a_fact_and_changes_no_row(stack: Servers) -> None:
     async with a_desk(stack, "wall") as desk:
         await desk.send(opening("acme"), "acme", START)
-        await desk.send(limit("acme", 9_999_999_99), "acme", START, role="controller")
+        await desk.send(limit("acme", 9_999_999_99), "acme", START, role="")
         opened, refused = await desk.hear(2)
         assert isinstance(refused.data, CommandRefused)
         assert refused.data.reason == "beyond_authority"
         assert (await desk.row("acme")).limit_minor == 1_000_00
         assert opened.time > START + 365 * DAY
+
+
+async def test_an_announced_stop_comes_on_its_day_and_asks_for_its_weekly_note(stack: Servers) -> None:  # A3
+    on = (START + 2 * DAY).date()
+    async with a_desk(stack, "event") as desk:
+        await desk.send(opening("acme"), "acme", START)
+        await desk.send(ScheduleStop(account="acme", on=on, reason="60 days overdue"), "acme", START)
+        _, announced = await desk.hear(2)
+        assert isinstance(announced.data, StopScheduled)
+        await desk.send(limit("acme", 900_00), "acme", START + 12 * DAY)
+        stopped, missed, _ = await desk.hear(3)
+        week = on + 7 * DAY
+        assert stopped.data == PlacedOnStop(account="acme", reason="60 days overdue", progress_due_on=week)
+        assert stopped.time == dt.datetime.combine(on, dt.time(), dt.UTC)
+        assert missed.data == StopProgressMissed(account="acme", due_on=week, next_due_on=week + 7 * DAY)
+        assert missed.time == dt.datetime.combine(week + DAY, dt.time(), dt.UTC)
+        assert (await desk.row("acme")).status == "on_stop"
+
+
+async def test_a_raise_is_asked_for_and_changes_the_limit_when_another_approves(stack: Servers) -> None:  # A6
+    async with a_desk(stack, "event") as desk:
+        await desk.send(opening("acme"), "acme", START)
+        await desk.send(limit("acme", 6_000_00), "acme", START, role="controller", actor="con")
+        _, asked = await desk.hear(2)
+        assert isinstance(asked.data, ApprovalRequested)
+        request = asked.data.request
+        await desk.send(ApproveRequest(account="acme", request=request, reason="mine"), "acme", START, "director", "con")
+        await desk.send(ApproveRequest(account="acme", request=request, reason="seen"), "acme", START, "team_leader", "tia")
+        refused, approved, changed = await desk.hear(3)
+        assert isinstance(refused.data, CommandRefused)
+        assert refused.data.reason == "own_request"
+        assert isinstance(approved.data, RequestApproved)
+        assert isinstance(changed.data, LimitChanged)
+        assert (approved.data.by, approved.actorid, changed.data.by) == ("tia", "tia", "con")
+        assert approved.causationid == changed.causationid
+        assert (await desk.row("acme")).limit_minor == 6_000_00

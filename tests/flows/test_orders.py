@@ -17,6 +17,7 @@ import pytest
 
 from contracts import orders
 from contracts.envelope import Envelope, read
+from services.gateway.credentials import system_of_record
 from shared.testing import Servers
 from tests.running import House, finished, house
 
@@ -119,7 +120,7 @@ def test_accounts_of_a_group_share_its_limit_and_keep_their_own(running: House) 
 
 
 def test_held_orders_are_released_in_order_of_receipt_when_the_limit_is_raised(running: House) -> None:  # O7, O9
-    with running.client() as client:
+    with running.client() as client, running.client(system_of_record()) as records:
         for reference, total in [("wait-1", "150.00"), ("wait-2", "120.00"), ("wait-3", "90.00"), ("wait-4", "500.00")]:
             assert _place(client, reference, "W1", total) < 300
             _decided(running, reference, 1)
@@ -131,7 +132,7 @@ def test_held_orders_are_released_in_order_of_receipt_when_the_limit_is_raised(r
             "time": dt.datetime.now(dt.UTC).isoformat(),
             "data": {"account": "W1", "limit_minor": 370_00, "reason": "reviewed"},
         }
-        sent = client.post("/v1/events", content=json.dumps(event), headers={"Content-Type": "application/cloudevents+json"})
+        sent = records.post("/v1/events", content=json.dumps(event), headers={"Content-Type": "application/cloudevents+json"})
         assert sent.status_code < 300, sent.text
     _until(lambda: len(list(_reserved(_journal(running, "wait-")))) == 3)
     released = [fact.data for fact in _journal(running, "wait-") if isinstance(fact.data, orders.OrderReleased)]

@@ -6,16 +6,40 @@ import datetime as dt
 
 import pytest
 
-from contracts.accounts import AccountRenamed, StatusChanged
-from contracts.envelope import ENVELOPES, derived_id
+from contracts.accounts import (
+    AccountNoted,
+    AccountRenamed,
+    LimitChanged,
+    RequestApproved,
+    RequestDeclined,
+    RequestWithdrawn,
+    StatusChanged,
+    StopActionAdded,
+    StopActionClosed,
+    StopAssigned,
+    StopCalledOff,
+    StopProgressNoted,
+    StopScheduled,
+)
+from contracts.envelope import ENVELOPES, Envelope, derived_id
 from contracts.message import Message
 from contracts.orders import RecallAnswered
 from services.gateway.outcomes import HEARD, answers
 
+DAY = dt.date(2026, 3, 9)
 ANSWERS = [
     (RecallAnswered(order="web/1", account="A1", stopped=True), "orders", "recall answered"),
     (AccountRenamed(account="A1", name="New", reason="file"), "accounts", "renamed"),
     (StatusChanged(account="A1", status="dormant", was="open", reason="file"), "accounts", "status changed"),
+    (StopScheduled(account="A1", on=DAY, reason="overdue"), "accounts", "stop scheduled"),
+    (StopCalledOff(account="A1", on=DAY, reason="paid"), "accounts", "stop called off"),
+    (StopAssigned(account="A1", owner="bea"), "accounts", "stop assigned"),
+    (StopActionAdded(account="A1", action="visit", text="see him", due_on=DAY, owner="bea"), "accounts", "action added"),
+    (StopActionClosed(account="A1", action="visit", outcome="seen"), "accounts", "action closed"),
+    (StopProgressNoted(account="A1", text="a plan", next_due_on=DAY), "accounts", "progress noted"),
+    (AccountNoted(account="A1", channel="call", text="rang", by="bea"), "accounts", "noted"),
+    (RequestDeclined(account="A1", request="r", by="bea", reason="no"), "accounts", "declined"),
+    (RequestWithdrawn(account="A1", request="r", by="con", reason="no"), "accounts", "withdrawn"),
 ]
 
 
@@ -28,3 +52,18 @@ def test_a_fact_that_may_answer_a_command_first_is_its_outcome(fact: Message, se
     )  # fmt: skip
     assert type(fact) in HEARD
     assert [(answer.command, answer.outcome) for answer in answers([said])] == [(cause, word)]
+
+
+def said(fact: Message, n: int) -> Envelope:
+    """The n-th fact that answers one command to the credit master."""
+    cause = "c" * 32
+    return ENVELOPES[type(fact)](
+        specversion="1.0", id=derived_id("accounts", cause, str(n)), source="/accounts/0", time=dt.datetime.now(dt.UTC),
+        subject="A1", partitionkey="A1", sequence=str(n + 1), correlationid="f" * 32, causationid=cause, data=fact,
+    )  # fmt: skip
+
+
+def test_an_approval_is_answered_by_itself_and_not_by_the_change_that_follows() -> None:
+    approved = RequestApproved(account="A1", request="r", by="tia", role="team_leader", reason="seen")
+    changed = LimitChanged(account="A1", limit_minor=2, was_minor=1, reason="good payer", effective_from=DAY)
+    assert [answer.outcome for answer in answers([said(approved, 0), said(changed, 1)])] == ["approved"]

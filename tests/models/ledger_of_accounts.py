@@ -22,37 +22,50 @@ TOMORROW = TODAY + dt.timedelta(days=1)
 YESTERDAY = TODAY - dt.timedelta(days=1)
 
 
-def moment(home: str, at: dt.datetime = NOON, role: str = "director", actor: str = "ada") -> Moment:
-    return Moment(at=at, home=home, partition=0, cause="cause", flow="flow", actor=actor, role=role)
+def moment(home: str, at: dt.datetime = NOON, role: str = "director", actor: str = "ada", cause: str = "cause") -> Moment:
+    return Moment(at=at, home=home, partition=0, cause=cause, flow="flow", actor=actor, role=role)
 
 
 @dataclass
 class Accounts:
-    """`say` decides one message, folds its facts into the rows and returns them; `due` are the timers that stand."""
+    """`say` decides one message, folds its facts into the rows and returns them; `timers` stand by kind and account."""
 
     rows: dict[str, Account] = field(default_factory=dict)
-    due: dict[str, dt.datetime] = field(default_factory=dict)
+    timers: dict[tuple[str, str], dt.datetime] = field(default_factory=dict)
     said: list[Any] = field(default_factory=list)
+    heard: int = 0
 
-    def say(self, wish: Any, at: dt.datetime = NOON, role: str = "director", home: str | None = None) -> list[Any]:
+    @property
+    def due(self) -> dict[str, dt.datetime]:
+        """Account → when its next scheduled change is due."""
+        return self.waking(store.DUE_CHANGES)
+
+    def waking(self, kind: str) -> dict[str, dt.datetime]:
+        return {key: due for (of_kind, key), due in self.timers.items() if of_kind == kind}
+
+    def say(
+        self, wish: Any, at: dt.datetime = NOON, role: str = "director", home: str | None = None, actor: str = "ada"
+    ) -> list[Any]:
         home = home or self.home_of(wish)
-        state, before = self.fold(wish, home, at, role)
+        self.heard += 1
+        now = moment(home, at, role, actor, f"cause-{self.heard}")
+        state, before = self.fold(wish, now)
         for key, row in zip(store.rows(wish, home, 0), (state.account, state.root), strict=True):
             if key is not None and row is not None:
                 self.rows[key] = row
-        for timer in store.deadlines(before, state, moment(home, at, role)):
+        for timer in store.deadlines(before, state, now):
             if timer.due is None:
-                self.due.pop(timer.key, None)
+                self.timers.pop((timer.kind, timer.key), None)
             else:
-                self.due[timer.key] = timer.due
+                self.timers[timer.kind, timer.key] = timer.due
         return self.said
 
-    def fold(self, wish: Any, home: str, at: dt.datetime, role: str) -> tuple[State, State]:
-        keys = store.rows(wish, home, 0)
+    def fold(self, wish: Any, now: Moment) -> tuple[State, State]:
+        keys = store.rows(wish, now.home, 0)
         state = before = State(*(self.rows.get(key) if key else None for key in keys))
-        self.said = list(SERVICE.hears[type(wish)](before, wish, moment(home, at, role)))
+        self.said = list(SERVICE.hears[type(wish)](before, wish, now))
         for fact in self.said:
-            state = SERVICE.evolve(state, fact, at)
+            state = SERVICE.evolve(state, fact, now.at)
         return state, before
 
     def home_of(self, wish: Any) -> str:
@@ -71,10 +84,10 @@ def opening(account: str = "acme", **fields: Any) -> OpenAccount:
 
 
 def accounts(*wishes: Message) -> Accounts:
-    """Accounts after these wishes; none of them may be refused."""
+    """Accounts after these wishes of a system of record; none of them may be refused."""
     found = Accounts()
     for wish in wishes:
-        found.say(wish)
+        found.say(wish, role="feed")
         assert all(name_of(fact) != "CommandRefused" for fact in found.said), found.said
     return found
 

@@ -47,8 +47,15 @@ def test_the_same_opening_again_changes_nothing() -> None:
 )
 def test_only_what_differs_is_said(difference: dict[str, Any], fact: str) -> None:
     book = accounts(opening())
-    assert names(book.say(opening(**difference))) == [fact]
-    assert names(book.say(opening(**difference))) == ["CommandUnneeded"]
+    assert names(book.say(opening(**difference), role="feed")) == [fact]
+    assert names(book.say(opening(**difference), role="feed")) == ["CommandUnneeded"]
+
+
+def test_a_person_does_not_raise_a_limit_by_sending_the_account_again() -> None:
+    book = accounts(opening())
+    assert "accounts.change_limit" in refused(book.say(opening(limit_minor=2_000_00)), "four_eyes")  # A6
+    refused(book.say(opening(limit_minor=9_000_000), role="controller"), "beyond_authority")
+    assert book["acme"].limit_minor == 1_000_00
 
 
 def test_all_that_differs_is_said_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from contracts.accounts import (
     TerminateAccount,
 )
 from services.accounts.standing import STOP_REASONS_MAX
-from tests.models.ledger_of_accounts import accounts, names, opening, refused
+from tests.models.ledger_of_accounts import TODAY, accounts, names, opening, refused
 
 
 def stop(reason: str = "two invoices overdue", account: str = "acme") -> PutOnStop:
@@ -34,7 +35,8 @@ def end(reason: str = "moved away", account: str = "acme") -> TerminateAccount:
 
 def test_an_open_account_is_put_on_stop_with_its_reason() -> None:
     book = accounts(opening())
-    assert book.say(stop()) == [PlacedOnStop(account="acme", reason="two invoices overdue")]
+    in_a_week = TODAY + dt.timedelta(days=7)
+    assert book.say(stop()) == [PlacedOnStop(account="acme", reason="two invoices overdue", progress_due_on=in_a_week)]
     assert (book["acme"].status, book["acme"].stop_reasons) == ("on_stop", ("two invoices overdue",))
 
 

@@ -76,7 +76,7 @@ class Feed:
         """A credential, and the accounts, opened and known at the order desk."""
         self._token = credentials.TOKEN_PREFIX + secrets.token_urlsafe(credentials.TOKEN_BYTES)
         connection = await asyncpg.connect(self._site.settings.database("gateway"))
-        await credentials.install(connection, self._token, credentials.development())
+        await credentials.install(connection, self._token, credentials.system_of_record())
         await connection.close()
         openings = self._trade.openings()
         for start in range(0, len(openings), BATCH):

@@ -5,20 +5,22 @@ from tests.faults.sabotage.guard import Guard, out
 OPENING = "tests/models/test_accounts_opening.py::"
 CHANGES = "tests/models/test_accounts_changes.py::"
 STANDING = "tests/models/test_accounts_standing.py::"
+STOPS = "tests/models/test_accounts_stops.py::"
+APPROVALS = "tests/models/test_accounts_approvals.py::"
 
 GUARDS = (
     Guard(
         name="nobody raises a limit beyond their authority",
         promise="A6",
         file="services/accounts/changes.py",
-        takes_out=out("return authority.beyond(authority.LIMIT, change.limit[0], moment) if eases else None", "return None"),
+        takes_out=out("return authority.needed(authority.LIMIT, change.limit[0], moment) if eases else None", "return None"),
         tests=(CHANGES + "test_raising_a_limit_needs_authority",),
     ),
     Guard(
         name="a limit that holds longer needs authority",
         promise="A6",
         file="services/accounts/changes.py",
-        takes_out=out(" or _holds_longer(before[1], change.limit[1])", ""),
+        takes_out=out(" or _holds_longer(account.limit_expires_on, change.limit[1])", ""),
         tests=(CHANGES + "test_a_limit_that_holds_longer_needs_authority_too",),
     ),
     Guard(
@@ -53,7 +55,7 @@ GUARDS = (
         name="the timer moves on to the next change",
         promise="6",
         file="services/accounts/store.py",
-        takes_out=out("on != _next_change_on(before)", "on and not _next_change_on(before)"),
+        takes_out=out("if on != (wakes_on(", "if on and not (wakes_on("),
         tests=(CHANGES + "test_the_timer_moves_on_to_the_next_day",),
     ),
     Guard(
@@ -158,5 +160,148 @@ GUARDS = (
         file="services/accounts/standing.py",
         takes_out=out("if wish.reason in account.stop_reasons:", "if False:"),
         tests=(STANDING + "test_the_same_reason_again_is_unneeded_and_another_is_kept",),
+    ),
+    Guard(
+        name="nobody fixes alone what needs four eyes",
+        promise="A6",
+        file="services/accounts/authority.py",
+        takes_out=out("if within and (kind not in policy.four_eyes or _is_system(policy, kind, moment.role)):", "if within:"),
+        tests=(APPROVALS + "test_a_raise_within_authority_needs_a_second_pair_of_eyes",),
+    ),
+    Guard(
+        name="a limit is not raised by sending the account again",
+        promise="A6",
+        file="services/accounts/opening.py",
+        takes_out=out(" or _not_alone(account, change, moment)", ""),
+        tests=(OPENING + "test_a_person_does_not_raise_a_limit_by_sending_the_account_again",),
+    ),
+    Guard(
+        name="only somebody known in a role asks",
+        promise="A6",
+        file="services/accounts/authority.py",
+        takes_out=out("bool(moment.role and moment.actor and need.levels)", "True"),
+        tests=(APPROVALS + "test_who_is_not_known_in_a_role_asks_for_nothing",),
+    ),
+    Guard(
+        name="the same wish is asked for once",
+        promise="1, A6",
+        file="services/accounts/changes.py",
+        takes_out=out("if any(waiting.asked == asked for waiting in account.requests):", "if False:"),
+        tests=(APPROVALS + "test_the_same_wish_is_not_asked_for_twice",),
+    ),
+    Guard(
+        name="requests that wait are bounded",
+        promise="A6",
+        file="services/accounts/changes.py",
+        takes_out=out("if len(account.requests) >= REQUESTS_MAX:", "if False:"),
+        tests=(APPROVALS + "test_requests_of_one_account_are_bounded",),
+    ),
+    Guard(
+        name="nobody approves their own request",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out(
+            '    if moment.actor == request.by:\n        return Refusal("own_request"',
+            '    if not moment.actor:\n        return Refusal("own_request"',
+        ),
+        tests=(APPROVALS + "test_nobody_approves_or_declines_their_own_request",),
+    ),
+    Guard(
+        name="an approval takes the level of the amount",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out("if moment.role in able:", "if moment.role:"),
+        tests=(APPROVALS + "test_it_takes_the_level_of_the_amount",),
+    ),
+    Guard(
+        name="an approval is weighed under the policy of its day",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out("policy = in_force(moment.at.date())", "policy = in_force(request.on)"),
+        tests=(APPROVALS + "test_a_request_of_an_older_policy_is_approved_under_the_one_of_the_day",),
+    ),
+    Guard(
+        name="what changed since it was asked for is not approved",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out("_changed_meanwhile(account, request) or ", ""),
+        tests=(APPROVALS + "test_a_request_that_no_longer_fits_is_refused_in_words",),
+    ),
+    Guard(
+        name="only who asked withdraws",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out(" or _not_theirs(request, moment)", ""),
+        tests=(APPROVALS + "test_only_who_asked_may_withdraw",),
+    ),
+    Guard(
+        name="an answered request is gone",
+        promise="1, A6",
+        file="services/accounts/account.py",
+        takes_out=out("if each.request != fact.request", ""),
+        tests=(APPROVALS + "test_a_request_is_answered_once",),
+    ),
+    Guard(
+        name="an announced stop waits for its day",
+        promise="Clock, A3",
+        file="services/accounts/standing.py",
+        takes_out=out("account.coming_stop.on > min(wish.day, moment.at.date())", "False"),
+        tests=(STOPS + "test_nobody_brings_an_announced_stop_forward_by_naming_its_day",),
+    ),
+    Guard(
+        name="Finance is told before the day",
+        promise="A3",
+        file="services/accounts/standing.py",
+        takes_out=out("if wish.on <= moment.at.date():", "if False:"),
+        tests=(STOPS + "test_a_stop_is_not_announced_for_a_day_that_has_come",),
+    ),
+    Guard(
+        name="a stop that came replaces the announced one",
+        promise="6, A3",
+        file="services/accounts/account.py",
+        takes_out=out("coming_stop=None, work=work)", "work=work)"),
+        tests=(STOPS + "test_a_stop_that_comes_sooner_replaces_the_announced_one",),
+    ),
+    Guard(
+        name="the work ends with the stop",
+        promise="6, A3",
+        file="services/accounts/account.py",
+        takes_out=out("status=OPEN, stop_reasons=(), work=None)", "status=OPEN, stop_reasons=())"),
+        tests=(STOPS + "test_the_work_ends_with_the_stop",),
+    ),
+    Guard(
+        name="a note that came in time is not missed",
+        promise="6, A3",
+        file="services/accounts/stopwork.py",
+        takes_out=out("work.progress_due_on != wish.due_on or ", ""),
+        tests=(STOPS + "test_a_note_puts_the_next_one_a_week_away",),
+    ),
+    Guard(
+        name="a note on its last day is in time",
+        promise="A3",
+        file="services/accounts/stopwork.py",
+        takes_out=out(" or today <= wish.due_on", ""),
+        tests=(STOPS + "test_a_note_on_its_last_day_is_in_time",),
+    ),
+    Guard(
+        name="an action is named once",
+        promise="1, A3",
+        file="services/accounts/stopwork.py",
+        takes_out=out("if known is not None:", "if False:"),
+        tests=(STOPS + "test_an_action_is_named_once",),
+    ),
+    Guard(
+        name="actions of a stop are bounded",
+        promise="A3",
+        file="services/accounts/stopwork.py",
+        takes_out=out("if len(work.actions) >= ACTIONS_MAX:", "if False:"),
+        tests=(STOPS + "test_actions_are_bounded",),
+    ),
+    Guard(
+        name="a note is kept with whose it is",
+        promise="A7",
+        file="services/accounts/timeline.py",
+        takes_out=out(" or not_signed(moment)", ""),
+        tests=(STOPS + "test_a_note_that_cannot_be_kept_is_refused",),
     ),
 )

@@ -29,7 +29,7 @@ from tests.faults.simulation.postgres import Pool
 
 AGAIN_S = 0.5
 CURRENCY = "GBP"
-WHO = credentials.development()
+DESK, RECORDS = credentials.development(), credentials.system_of_record()
 MONEY = ("invoice", "pay")
 """Deeds of the bank and of billing: mail for the stand-in."""
 
@@ -84,9 +84,10 @@ class Customers:
 
     async def _send(self, deed: Deed, at: dt.datetime) -> bool:
         command = command_of(deed)
+        who = RECORDS if deed.what == "limit" else DESK
         try:
             admitted: Admitted = await admit_one(
-                self._pool, Wish(command, deed.key or deed.account, at), "event", None, WHO, self._house.settings.partitions, at
+                self._pool, Wish(command, deed.key or deed.account, at), "event", None, who, self._house.settings.partitions, at
             )
         except (Problem, Faulty) as refused:
             if isinstance(refused, Problem) and refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
