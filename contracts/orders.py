@@ -295,7 +295,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything the sixteen checks looked at, as it was at that moment; amounts in minor units of the account's currency.
 
     `on` is the local day. `exposure_minor` and its parts are before this order (F1). Group figures are set only where the
-    group has several accounts.
+    group has several accounts. `deal_minor` is what this order takes over from the deal that it quotes: it is in `exposure_minor`
+    as well, and must not count twice (O8). `deal_from_on` is set while that deal's window has not begun.
     """
 
     on: Day
@@ -339,6 +340,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     insured_until: Day | None = None
     behind_queue: bool = False
     deal_minor: Amount = 0
+    deal_from_on: Day | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -532,7 +534,7 @@ class OrderNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OrderSplit(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """A part is released under an instruction of its own; `held_minor` still waits."""
+    """A part is released under an instruction of its own; `held_minor` still waits. `deal_minor` as in `OrderReleased`."""
 
     order: Reference
     account: Reference
@@ -543,6 +545,8 @@ class OrderSplit(Fact, frozen=True, kw_only=True, omit_defaults=True):
     by: Reference
     reason: Text
     decision: Decision
+    deal: Reference | None = None
+    deal_minor: Amount = 0
 
 
 class OrderRanked(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -597,7 +601,10 @@ class DealRegistered(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DealApproved(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """Its value counts in exposure from now on (F1), and the order that quotes it is released without delay."""
+    """Its value counts in exposure from now on (F1), and the order that quotes it is released without delay.
+
+    `held_by`: what would hold such an order today all the same, because no deal covers it; there is time to clear it.
+    """
 
     deal: Reference
     account: Reference
@@ -605,6 +612,7 @@ class DealApproved(Fact, frozen=True, kw_only=True, omit_defaults=True):
     until_on: Day
     by: Reference
     reason: Text
+    held_by: tuple[Finding, ...] = ()
 
 
 class DealDeclined(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -625,13 +633,17 @@ class DealWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DealMatched(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The announced order came and was released: `used_minor` moved to its reservation, `freed_minor` was not needed."""
+    """The announced order came and was released: `used_minor` moved to its reservation, `freed_minor` was not needed.
+
+    `left_minor` stays reserved for further orders that quote it: this one was a part. With nothing left the deal is over.
+    """
 
     deal: Reference
     account: Reference
     order: Reference
     used_minor: Amount
     freed_minor: Amount = 0
+    left_minor: Amount = 0
 
 
 class DealExpired(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -35,7 +35,7 @@ from shared.settings import Settings
 BAR_WIDTH = 40
 DIFFERENCES_SHOWN = 10
 BYTES_SHOWN = 60
-STYLES = {"passed": "green", "held": "bold yellow", "warned": "yellow", "rejected": "bold red", "off": "dim"}
+STYLES = {"passed": "green", "covered": "green", "held": "bold yellow", "warned": "yellow", "rejected": "bold red", "off": "dim"}
 
 
 # --- servers and services -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts import accounts, claims, collections, commissions, orders, payments
 from contracts.message import Message
-from services.orders import change, clock, desk, govern, note, place, recheck, warehouse
+from services.orders import change, clock, deal, desk, govern, note, place, recheck, warehouse
 from services.orders.deadlines import deadlines
 from services.orders.fold import evolve
 from services.orders.recheck import clearing
@@ -31,6 +31,11 @@ HEARS: Mapping[type[Message], Decide] = {
     orders.NoteOrder: desk.note,
     orders.SplitOrder: desk.split,
     orders.RankOrder: clearing(desk.rank),
+    # announced deals
+    orders.RegisterDeal: deal.register,
+    orders.ApproveDeal: clearing(deal.approve),
+    orders.DeclineDeal: deal.decline,
+    orders.WithdrawDeal: clearing(deal.withdraw),
     # the warehouse
     orders.RecordDespatch: clearing(warehouse.despatch),
     orders.RecordDelivery: warehouse.deliver,
@@ -41,6 +46,7 @@ HEARS: Mapping[type[Message], Decide] = {
     orders.BillOrder: clearing(warehouse.bill),
     orders.RecallOrder: warehouse.recall,
     orders.LapseReservation: clearing(warehouse.lapse),
+    orders.ExpireDeal: clearing(deal.expire),
     orders.RedecideOrder: recheck.redecide,
     orders.ReachMark: clock.reach,
     orders.OpenRecheck: recheck.open_recheck,

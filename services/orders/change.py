@@ -95,7 +95,7 @@ def _decided_again(state: State, order: Order, command: ChangeOrder, moment: Mom
     yield changed
     if known is not None and known.status != "released":
         judged = judge(after, known.order, asked_of(known), moment.at)
-        yield verdict(judged, known.order, known.account, set_anew(order, known, judged))
+        yield from verdict(after, judged, known.order, known.account, set_anew(order, known, judged))
 
 
 def cancel(state: State, command: CancelOrder, moment: Moment) -> Iterable[Message]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.orders.fold import BROKEN_DAYS
-from services.orders.state import Order, State, queue_owner
+from services.orders.state import Deal, Order, Standing, State, queue_owner
 from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import book_at
 from shared.service import Moment, Timer
@@ -22,7 +22,9 @@ RECHECK = "recheck"
 RECALL = "recall"
 """An account went on stop: what was released and has not left is recalled. Key: the account."""
 MEND = "mend"
-"""A broken promise will be forgotten, which may release orders. Key: account and day."""
+"""A broken promise will be forgotten, or a deal's window begins, which may release orders. Key: account and day."""
+DEAL = "deal"
+"""The last day of an announced deal's window is over. Key: account and deal, as JSON."""
 WARN, ESCALATE, BREACH = MARKS
 """A waiting order's clock comes to a mark; only the next one is set. Key: `key_of` the order."""
 SWEEP = "sweep"
@@ -81,10 +83,31 @@ def _of_account(before: State, after: State, moment: Moment) -> Iterator[Timer]:
         return
     if now.status == "on_stop" and (was is None or was.status != "on_stop"):
         yield Timer(RECALL, now.account, moment.at, moment.home)
+    if was is None or now.deals is not was.deals:
+        yield from _of_deals(was.deals if was is not None else (), now, after, moment)
     for day in set(now.broken) - set(was.broken if was is not None else ()):
         # A policy may look back less far; the recheck then comes later than it could, and at the latest with the next cause.
         forgotten = start_of(day + dt.timedelta(days=BROKEN_DAYS + 1), book_at(after.policies, moment.at).zone)
         yield Timer(MEND, f"{now.account}/{day.isoformat()}", forgotten, moment.home)
+
+
+def _of_deals(was: tuple[Deal, ...], now: Standing, after: State, moment: Moment) -> Iterator[Timer]:
+    zone = book_at(after.policies, moment.at).zone
+    open_now = {deal.deal for deal in now.deals}
+    for gone in (deal.deal for deal in was if deal.deal not in open_now):
+        yield Timer(DEAL, deal_key(now.account, gone), None)
+    for deal in now.deals:
+        if deal in was:
+            continue
+        yield Timer(DEAL, deal_key(now.account, deal.deal), start_of(deal.until_on + dt.timedelta(days=1), zone), moment.home)
+        begins = start_of(deal.from_on, zone)
+        if deal.reserved_minor and begins > moment.at:  # an order that came too early is covered from this day on
+            yield Timer(MEND, f"{now.account}/{deal.from_on.isoformat()}", begins, moment.home)
+
+
+def deal_key(account: str, deal: str) -> str:
+    """A timer's key from which both come out again, whatever is in their names."""
+    return msgspec.json.encode((account, deal)).decode()
 
 
 def _of_policies(before: State, after: State, moment: Moment) -> Iterator[Timer]:

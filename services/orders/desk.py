@@ -26,21 +26,15 @@ from contracts.orders import (
     ReleaseOrder,
     SplitOrder,
 )
+from services.orders.deal import drawn
 from services.orders.exposure import asked_of
 from services.orders.judge import Judged, judge
-from services.orders.known import known_order, refusal, waiting_order
+from services.orders.known import actor, known_order, refusal, waiting_order
 from services.orders.place import instruction, lapse_day, released
 from services.orders.rules import rules_for
 from services.orders.state import Order, State
 from shared.credit.rulebook import Authority, Rules, authority_of, level_needed
 from shared.service import Moment
-
-NOBODY = "nobody"
-"""Actor of a command that came without a credential; it has no authority."""
-
-
-def actor(moment: Moment) -> str:
-    return moment.actor or NOBODY
 
 
 def release(state: State, command: ReleaseOrder, moment: Moment) -> Iterable[Message]:
@@ -53,7 +47,7 @@ def release(state: State, command: ReleaseOrder, moment: Moment) -> Iterable[Mes
     if refused is not None:
         return (refused,)
     reserved = order.undecided_minor
-    return (released(judged, order.order, order.account, order, reserved, by=actor(moment), reason=command.reason),)
+    return released(state, judged, order.order, order.account, order, reserved, by=actor(moment), reason=command.reason)
 
 
 def _releasable(state: State, command: ReleaseOrder) -> Order | CommandRefused:
@@ -78,11 +72,11 @@ def split(state: State, command: SplitOrder, moment: Moment) -> Iterable[Message
     ask = asked_of(order).of(part)
     judged = judge(state, order.order, ask, moment.at, by_person=True)
     refused = _not_allowed(judged, order, command, moment, part)
-    return (refused or _parted(judged, order, part, command, moment),)
+    return (refused,) if refused is not None else _parted(state, judged, order, part, command, moment)
 
 
-def _parted(judged: Judged, order: Order, part: int, command: SplitOrder, moment: Moment) -> OrderSplit:
-    return OrderSplit(
+def _parted(state: State, judged: Judged, order: Order, part: int, command: SplitOrder, moment: Moment) -> tuple[Message, ...]:
+    parted = OrderSplit(
         order=order.order,
         account=order.account,
         released_minor=part,
@@ -93,6 +87,7 @@ def _parted(judged: Judged, order: Order, part: int, command: SplitOrder, moment
         reason=command.reason,
         decision=judged.decision,
     )
+    return (parted,) if judged.deal is None else drawn(state, judged, judged.deal, parted)
 
 
 def _not_allowed(

@@ -11,12 +11,12 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.orders import Inputs, Placed
-from services.orders.state import Ageing, Forward, Order, Position, Standing, State
+from services.orders.state import Ageing, Deal, Forward, Order, Position, Standing, State
 from shared.credit.rulebook import Rules
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What is asked of credit: a value, and the terms it comes with."""
+    """What is asked of credit: a value, and the terms it comes with. `deal` may name an announced deal (O8)."""
 
     value_minor: int
     wanted_on: dt.date | None
@@ -24,6 +24,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     po_number: bool
     cash_on_delivery: bool
     prepaid_minor: int
+    deal: str
 
     def of(self, value_minor: int) -> Ask:
         """The same for another value: a part of an order."""
@@ -38,6 +39,7 @@ def asked_by(placed: Placed, value_minor: int) -> Ask:
         placed.po_number is not None,
         placed.cash_on_delivery,
         placed.prepaid_minor,
+        placed.deal or placed.po_number or "",
     )
 
 
@@ -50,6 +52,7 @@ def asked_of(order: Order) -> Ask:
         order.po_number,
         order.cash_on_delivery,
         order.prepaid_minor,
+        order.deal,
     )
 
 
@@ -146,6 +149,8 @@ def inputs_of(state: State, standing: Standing, ask: Ask, rules: Rules, on: dt.d
         inputs = _with_conditions(inputs, standing, rules, on)
     if ask.po_number or ask.payment_days is not None or ask.cash_on_delivery or ask.prepaid_minor:
         inputs = _with_order_terms(inputs, ask)
+    if standing.deals and ask.deal:
+        inputs = _with_deal(inputs, standing.deal(ask.deal), ask)
     return replace(inputs, behind_queue=True) if behind_queue else inputs
 
 
@@ -231,3 +236,11 @@ def _with_order_terms(inputs: Inputs, ask: Ask) -> Inputs:
         cod_shipment=ask.cash_on_delivery,
         prepaid_minor=ask.prepaid_minor,
     )
+
+
+def _with_deal(inputs: Inputs, deal: Deal | None, ask: Ask) -> Inputs:
+    """What the order takes over from an approved deal, whether or not the deal covers it."""
+    if deal is None or not deal.reserved_minor:
+        return inputs
+    early = deal.from_on if inputs.on < deal.from_on else None
+    return replace(inputs, deal_minor=min(deal.reserved_minor, ask.value_minor), deal_from_on=early)

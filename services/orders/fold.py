@@ -21,6 +21,7 @@ from services.orders.state import (
     RANK_LAST,
     Ageing,
     Blocker,
+    Deal,
     Debt,
     Forward,
     Order,
@@ -164,7 +165,7 @@ def _placed(state: State, fact: Any, placed: Placed, status: str) -> Order:
         first=fact.first or "",
         total_minor=placed.total_minor,
     )
-    return replace(order, **_terms_of(placed)) if _has_terms(placed) else order
+    return replace(order, **_terms_of(state, placed)) if _has_terms(placed) else order
 
 
 def _has_terms(placed: Placed) -> bool:
@@ -174,10 +175,11 @@ def _has_terms(placed: Placed) -> bool:
         or placed.payment_days is not None
         or placed.cash_on_delivery
         or placed.prepaid_minor
+        or placed.deal is not None
     )
 
 
-def _terms_of(placed: Placed) -> dict[str, Any]:
+def _terms_of(state: State, placed: Placed) -> dict[str, Any]:
     """What a later decision about the order needs of its content."""
     return {
         "wanted_on": placed.wanted_on,
@@ -185,7 +187,16 @@ def _terms_of(placed: Placed) -> dict[str, Any]:
         "po_number": placed.po_number is not None,
         "cash_on_delivery": placed.cash_on_delivery,
         "prepaid_minor": placed.prepaid_minor,
+        "deal": _quoted(state, placed),
     }
+
+
+def _quoted(state: State, placed: Placed) -> str:
+    """The deal that the order names, or whose name it has as its PO number (O8)."""
+    if placed.deal is not None:
+        return placed.deal
+    standing, number = state.account, placed.po_number
+    return number if number and standing is not None and standing.deals and standing.deal(number) is not None else ""
 
 
 def _home_of(state: State) -> str:
@@ -215,7 +226,7 @@ def _released(state: State, fact: orders.OrderReleased, at: dt.datetime) -> Stat
         lapses_on=fact.lapses_on if reserved else None,
         releases=order.releases + 1,
     )
-    return booked(state, after, at)
+    return _drawn(booked(state, after, at), fact)
 
 
 def _left_queue(order: Order) -> Order:
@@ -276,7 +287,7 @@ def _taken_back(order: Order, status: str) -> Order:
 
 def _changed(state: State, fact: orders.OrderChanged, at: dt.datetime) -> State:
     placed, order = fact.placed, _known(state)
-    content = {"total_minor": placed.total_minor, "latest": digest_of(placed), "asked": False, **_terms_of(placed)}
+    content = {"total_minor": placed.total_minor, "latest": digest_of(placed), "asked": False, **_terms_of(state, placed)}
     after = replace(order, reserved_minor=fact.reserved_minor, **content)
     if after.waiting:
         after = replace(after, waiting_minor=after.undecided_minor)
@@ -372,7 +383,7 @@ def _split(state: State, fact: orders.OrderSplit, at: dt.datetime) -> State:
         released_on=fact.decision.inputs.on,
         releases=order.releases + 1,
     )
-    return booked(state, after, at)
+    return _drawn(booked(state, after, at), fact)
 
 
 def _ranked_anew(state: State, fact: orders.OrderRanked, at: dt.datetime) -> State:
@@ -399,6 +410,65 @@ def return_digest(document: orders.RecordReturn | orders.ReturnRecorded) -> str:
 
 def _unchanged(state: State, fact: Message, at: dt.datetime) -> State:
     return state
+
+
+# --- deals ----------------------------------------------------------------------------------------------------------
+
+
+def _with_deals(state: State, deals: tuple[Deal, ...]) -> State:
+    """The view with these open deals, and the totals moved by the difference of what they reserve."""
+    standing, group = state.account, state.group
+    assert standing is not None, "a deal is registered only for an account that is known"
+    moved = _promised(deals) - _promised(standing.deals)
+    position = state.position or Position(owner=standing.account)
+    return replace(
+        state,
+        account=replace(standing, deals=deals),
+        position=replace(position, deals_minor=position.deals_minor + moved),
+        group=replace(group, deals_minor=group.deals_minor + moved) if group is not None else None,
+    )
+
+
+def _promised(deals: tuple[Deal, ...]) -> int:
+    return sum(deal.reserved_minor for deal in deals)
+
+
+def _reserving(state: State, name: str, reserved_minor: int) -> State:
+    """This deal reserves so much, and the others as before."""
+    deals = state.account.deals if state.account is not None else ()
+    return _with_deals(
+        state, tuple(replace(deal, reserved_minor=reserved_minor) if deal.deal == name else deal for deal in deals)
+    )
+
+
+def _ended(state: State, name: str) -> State:
+    return _with_deals(state, tuple(deal for deal in state.account.deals if deal.deal != name) if state.account else ())
+
+
+def _drawn(state: State, fact: orders.OrderReleased | orders.OrderSplit) -> State:
+    """What a release takes over from its deal is reserved by the order now, and by the deal no more (F1)."""
+    if fact.deal is None:
+        return state
+    deal = state.account.deal(fact.deal) if state.account is not None else None
+    assert deal is not None, "a release draws only on a deal that is open"
+    return _reserving(state, fact.deal, deal.reserved_minor - fact.deal_minor)
+
+
+def _deal_registered(state: State, fact: orders.DealRegistered, at: dt.datetime) -> State:
+    new = Deal(deal=fact.deal, value_minor=fact.value_minor, from_on=fact.from_on, until_on=fact.until_on, by=fact.by)
+    return _with_deals(state, (*(state.account.deals if state.account is not None else ()), new))
+
+
+def _deal_approved(state: State, fact: orders.DealApproved, at: dt.datetime) -> State:
+    return _reserving(state, fact.deal, fact.value_minor)
+
+
+def _deal_matched(state: State, fact: orders.DealMatched, at: dt.datetime) -> State:
+    return _reserving(state, fact.deal, fact.left_minor) if fact.left_minor else _ended(state, fact.deal)
+
+
+def _deal_ended(state: State, fact: orders.DealDeclined | orders.DealWithdrawn | orders.DealExpired, at: dt.datetime) -> State:
+    return _ended(state, fact.deal)
 
 
 # --- accounts, money, queue, policy ---------------------------------------------------------------------------------
@@ -509,6 +579,13 @@ _FOLDS: dict[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     orders.ReturnRecorded: _returned,
     orders.OrderRepeated: _unchanged,
     orders.CommandRefused: _unchanged,
+    orders.DealRegistered: _deal_registered,
+    orders.DealApproved: _deal_approved,
+    orders.DealDeclined: _deal_ended,
+    orders.DealWithdrawn: _deal_ended,
+    orders.DealMatched: _deal_matched,
+    orders.DealExpired: _deal_ended,
+    orders.DealRefused: _unchanged,
     orders.PolicyAdopted: _policy_adopted,
     orders.PolicyRefused: _unchanged,
     orders.StandingNoted: _standing_noted,

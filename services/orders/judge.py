@@ -13,9 +13,9 @@ import msgspec
 from contracts.orders import Decision, Finding, Inputs
 from services.orders.exposure import Ask, asked_by, asked_of, inputs_of
 from services.orders.rules import rules_for
-from services.orders.state import RANK_LAST, Order, State, queue_owner
+from services.orders.state import RANK_LAST, Deal, Order, State, queue_owner
 from shared.credit.checks import BEHIND_QUEUE
-from shared.credit.rulebook import Rules
+from shared.credit.rulebook import Rules, covered
 
 DECIDER = 1
 """Version of the code that judges. It grows whenever the same inputs would give other bytes (tests/contracts/golden)."""
@@ -26,11 +26,12 @@ def local_day(at: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A decision with the rules it was made by, and when."""
+    """A decision with the rules it was made by, when, and the deal that a release of it draws on."""
 
     decision: Decision
     rules: Rules
     at: dt.datetime
+    deal: Deal | None = None
 
     @property
     def held_by(self) -> tuple[str, ...]:
@@ -56,7 +57,8 @@ def judge(state: State, order: str, ask: Ask, at: dt.datetime, by_person: bool =
     rules = rules_for(state.policies, at, standing, order)
     on = local_day(at, rules.zone)
     behind = not by_person and is_behind(state, rules)
-    return Judged(decided(inputs_of(state, standing, ask, rules, on, behind), rules), rules, at)
+    inputs = inputs_of(state, standing, ask, rules, on, behind)
+    return Judged(decided(inputs, rules), rules, at, standing.deal(ask.deal) if inputs.deal_minor else None)
 
 
 def decided(inputs: Inputs, rules: Rules) -> Decision:
@@ -69,6 +71,9 @@ def decided(inputs: Inputs, rules: Rules) -> Decision:
             (warned if warns else held).append(Finding(check=name, measured=measured, threshold=threshold))
     if inputs.behind_queue:
         held.append(Finding(check=BEHIND_QUEUE))
+    if held and inputs.deal_minor:
+        by_deal = covered(rules, inputs)
+        held = [finding for finding in held if finding.check not in by_deal]
     return Decision(policy=rules.policy, decider=DECIDER, inputs=inputs, held_by=tuple(held), warned_by=tuple(warned))
 
 

@@ -1,4 +1,4 @@
-"""What every command about a known order checks first: that the order is there, is this account's, and stands as it must."""
+"""What a person's command checks first: who it comes from, that the order is there, is this account's, stands as it must."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import Any
 
 from contracts.orders import CommandRefused
 from services.orders.state import Order, State
+from shared.service import Moment
+
+NOBODY = "nobody"
+"""Actor of a command that came without a credential; it has no authority."""
+
+
+def actor(moment: Moment) -> str:
+    return moment.actor or NOBODY
 
 
 def refusal(command: Any, reason: str, detail: str) -> CommandRefused:

@@ -18,14 +18,13 @@ from contracts.orders import (
     PlaceOrder,
 )
 from services.orders.clock import clock_of
+from services.orders.deal import drawn
 from services.orders.exposure import asked_by
 from services.orders.fold import digest_of
 from services.orders.judge import Judged, judge, newly_asked_minor
 from services.orders.state import Order, State
 from shared.credit.rulebook import Authority, authority_of, level_needed
 from shared.service import Moment
-
-Verdict = OrderReleased | OrderHeld | OrderReferred | OrderRejected
 
 
 def place(state: State, command: PlaceOrder, moment: Moment) -> Iterable[Message]:
@@ -38,7 +37,7 @@ def place(state: State, command: PlaceOrder, moment: Moment) -> Iterable[Message
         return (refusal,)
     ask = asked_by(placed, newly_asked_minor(order, placed.total_minor))
     judged = judge(state, command.order, ask, moment.at)
-    return (verdict(judged, command.order, command.account, order, placed, moment.cause),)
+    return verdict(state, judged, command.order, command.account, order, placed, moment.cause)
 
 
 def _again(order: Order, command: PlaceOrder) -> Message:
@@ -79,23 +78,31 @@ def sum_of(lines: tuple[Line, ...]) -> int:
 
 
 def verdict(
-    judged: Judged, order: str, account: str, was: Order | None, placed: Placed | None = None, first: str | None = None
-) -> Verdict:
+    state: State,
+    judged: Judged,
+    order: str,
+    account: str,
+    was: Order | None,
+    placed: Placed | None = None,
+    first: str | None = None,
+) -> tuple[Message, ...]:
     """What follows from a decision by policy. `was` is the order as it stood, `placed` and `first` go with a first decision."""
     decision = judged.decision
     if not decision.held_by:
-        return released(judged, order, account, was, decision.inputs.value_minor, placed=placed, first=first)
+        return released(state, judged, order, account, was, decision.inputs.value_minor, placed=placed, first=first)
     if judged.rejecting:
         reason = "by policy: " + ", ".join(judged.rejecting)
-        return OrderRejected(
-            order=order, account=account, by="policy", reason=reason, decision=decision, placed=placed, first=first
+        return (
+            OrderRejected(
+                order=order, account=account, by="policy", reason=reason, decision=decision, placed=placed, first=first
+            ),
         )
     level = _level(judged, was)
     clock = clock_of(was, placed, judged)
     if level is None:
-        return OrderHeld(order=order, account=account, decision=decision, placed=placed, first=first, clock=clock)
-    return OrderReferred(
-        order=order, account=account, level=level.role, decision=decision, placed=placed, first=first, clock=clock
+        return (OrderHeld(order=order, account=account, decision=decision, placed=placed, first=first, clock=clock),)
+    return (
+        OrderReferred(order=order, account=account, level=level.role, decision=decision, placed=placed, first=first, clock=clock),
     )
 
 
@@ -110,6 +117,7 @@ def _level(judged: Judged, was: Order | None) -> Authority | None:
 
 
 def released(
+    state: State,
     judged: Judged,
     order: str,
     account: str,
@@ -119,9 +127,12 @@ def released(
     first: str | None = None,
     by: str = "policy",
     reason: str = "",
-) -> OrderReleased:
-    """The release, and with it the one instruction to the warehouse (O9): a later release of the order has another."""
-    return OrderReleased(
+) -> tuple[Message, ...]:
+    """The release, and with it the one instruction to the warehouse (O9): a later release of the order has another.
+
+    What it takes over from a deal moves in the same step (O8, F1).
+    """
+    release = OrderReleased(
         order=order,
         account=account,
         reserved_minor=reserved_minor,
@@ -133,6 +144,7 @@ def released(
         by=by,
         reason=reason,
     )
+    return (release,) if judged.deal is None else drawn(state, judged, judged.deal, release)
 
 
 def lapse_day(judged: Judged) -> dt.date:

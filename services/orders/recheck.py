@@ -17,12 +17,9 @@ from services.orders.fold import evolve
 from services.orders.judge import Judged, blocks, judge, local_day
 from services.orders.place import verdict
 from services.orders.rules import rules_for
-from services.orders.state import Order, Position, State, queue_owner
+from services.orders.state import AGAIN, Order, Position, State, queue_owner, worth_another
 from shared.credit.checks import BEHIND_QUEUE, overdue_share
 from shared.service import Moment, To
-
-AGAIN = 2
-"""`Position.recheck` when another recheck is already asked for."""
 
 Decide = Callable[[State, Any, Moment], Iterable[Message | To]]
 
@@ -34,10 +31,10 @@ def redecide(state: State, command: RedecideOrder, moment: Moment) -> Iterable[M
         return
     judged = judge(state, order.order, asked_of(order), moment.at)
     if not judged.decision.held_by or judged.rejecting:
-        yield verdict(judged, order.order, order.account, order)
+        yield from verdict(state, judged, order.order, order.account, order)
         return
     if set(judged.held_by) != set(order.held_by) or not order.waiting:
-        yield verdict(judged, order.order, order.account, order)
+        yield from verdict(state, judged, order.order, order.account, order)
     if _is_new_blocker(state, order, judged):
         yield QueueBlocked(order=order.order, account=order.account)
 
@@ -52,11 +49,7 @@ def _is_new_blocker(state: State, order: Order, judged: Judged) -> bool:
 
 def open_recheck(state: State, command: OpenRecheck, moment: Moment) -> Iterable[Message]:
     owner = queue_owner(state)
-    return (RecheckOpened(home=moment.home),) if owner is not None and _worth_another(owner) else ()
-
-
-def _worth_another(owner: Position) -> bool:
-    return owner.waiting > 0 and owner.recheck < AGAIN
+    return (RecheckOpened(home=moment.home),) if owner is not None and worth_another(owner) else ()
 
 
 def end_recheck(state: State, command: EndRecheck, moment: Moment) -> Iterable[Message]:
@@ -87,7 +80,7 @@ def clearing(decide: Decide) -> Decide:
                 before, after = after, evolve(after, each, moment.at)
                 cleared = cleared or _clears(before, each, after, moment)
         owner = queue_owner(after)
-        if owner is not None and _worth_another(owner) and (cleared or _queue_moved(state, after)):
+        if owner is not None and worth_another(owner) and (cleared or _queue_moved(state, after)):
             yield RecheckOpened(home=moment.home)
 
     return decide_and_recheck
@@ -105,6 +98,10 @@ def _clears(before: State, fact: Message, after: State, moment: Moment) -> bool:
             return _share_fell(before, after, moment)
         case orders.OrderDespatched() | orders.OrderCancelled() | orders.ReservationLapsed():
             return fact.freed_minor > 0
+        case orders.DealWithdrawn() | orders.DealExpired():
+            return fact.freed_minor > 0
+        case orders.DealApproved():
+            return True  # the order that it covers may wait already
         case orders.RecallAnswered():
             return fact.stopped
         case orders.OrderChanged() | orders.OrderRanked():

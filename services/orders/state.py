@@ -22,8 +22,23 @@ RANK_LAST = 10**9
 """Rank of an order that the desk has not ranked: after all that it has."""
 
 
+class Deal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An announced large order that may still come (O8). `reserved_minor` counts in exposure: the value once it is
+    approved, less what orders have taken over. `by` registered it."""
+
+    deal: str
+    value_minor: int
+    from_on: dt.date
+    until_on: dt.date
+    by: str
+    reserved_minor: int = 0
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What the desk knows of an account. `broken` holds the days of promises broken lately, oldest first."""
+    """What the desk knows of an account. `broken` holds the days of promises broken lately, oldest first.
+
+    `deals` are the open ones. They stand here because this row is read for every order of the account and written for none.
+    """
 
     account: str
     home: str = ""
@@ -41,10 +56,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     broken: tuple[dt.date, ...] = ()
     stock_shipped: int = 0
     stock_unconnected: int = 0
+    deals: tuple[Deal, ...] = ()
 
     @property
     def known(self) -> bool:
         return self.status != UNKNOWN
+
+    def deal(self, name: str) -> Deal | None:
+        return next((deal for deal in self.deals if deal.deal == name), None)
 
 
 class Blocker(msgspec.Struct, frozen=True, gc=False):
@@ -104,8 +123,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     `digest` is the content it was placed with, `latest` the content after a change (both empty for an order that only its
     despatch or invoice has told of). `approved_minor` is the value last released, the basis of O4. `billed_minor` is what
-    an invoice billed before it was despatched. `releases` counts release instructions. While it waits: its `clock`, how many of
-    the clock's marks it has `reached`, which role was `told` last, and whether the customer was `asked` (O6).
+    an invoice billed before it was despatched. `releases` counts release instructions. `deal` is the announced deal it quotes.
+    While it waits: its `clock`, how many of the clock's marks it has `reached`, which role was `told` last, and whether the
+    customer was `asked` (O6).
     """
 
     order: str
@@ -141,6 +161,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     po_number: bool = False
     cash_on_delivery: bool = False
     prepaid_minor: int = 0
+    deal: str = ""
     despatches: tuple[str, ...] = ()
 
     @property
@@ -229,7 +250,18 @@ def rows(message: Message, home: str, partition: int) -> Keys:
 
 
 _OF_PARTITION = frozenset({orders.AdoptPolicy, orders.PolicyAdopted})
-_WITHOUT_STATE = frozenset({orders.CommandRefused, orders.PolicyRefused, orders.ItemNotCounted, orders.OrderRepeated})
+_WITHOUT_STATE = frozenset(
+    {orders.CommandRefused, orders.PolicyRefused, orders.ItemNotCounted, orders.OrderRepeated, orders.DealRefused}
+)
+
+
+AGAIN = 2
+"""`Position.recheck` when another recheck is already asked for."""
+
+
+def worth_another(owner: Position) -> bool:
+    """Is there anything for a recheck to look at that none asked for so far will (O7)?"""
+    return owner.waiting > 0 and owner.recheck < AGAIN
 
 
 def queue_owner(state: State) -> Position | None:

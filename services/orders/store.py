@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 
 from contracts.message import Message
-from contracts.orders import EndRecheck, LapseReservation, OpenRecheck, ReachMark, RecallOrder, RedecideOrder
-from services.orders.deadlines import BREACH, ESCALATE, LAPSE, MEND, RECALL, RECHECK, SWEEP, WARN
+from contracts.orders import EndRecheck, ExpireDeal, LapseReservation, OpenRecheck, ReachMark, RecallOrder, RedecideOrder
+from services.orders.deadlines import BREACH, DEAL, ESCALATE, LAPSE, MEND, RECALL, RECHECK, SWEEP, WARN
 from services.orders.state import Ageing, Forward, Order, Position, Standing
 from shared.credit.rulebook import Policies
 from shared.rows import Table
@@ -154,6 +154,11 @@ async def fire_mend(connection: asyncpg.Connection, partition: int, timer: Timer
     return Step([(timer.home, OpenRecheck(home=timer.home))])
 
 
+async def fire_deal(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
+    account, deal = msgspec.json.decode(timer.key, type=tuple[str, str])
+    return Step([(timer.home, ExpireDeal(deal=deal, account=account))])
+
+
 async def fire_sweep(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
     homes = await groups_waiting_after(connection, partition, timer.cursor, limit)
     commands: list[tuple[str, Message]] = [(home, OpenRecheck(home=home)) for home in homes]
@@ -172,6 +177,7 @@ FIRES: Mapping[str, Fire] = {
     LAPSE: fire_lapse,
     RECALL: fire_recall,
     MEND: fire_mend,
+    DEAL: fire_deal,
     SWEEP: fire_sweep,
     WARN: fire_mark,
     ESCALATE: fire_mark,

@@ -198,4 +198,4 @@ def _answered(state: State, order: Order, command: AnswerRecall, moment: Moment)
         after = evolve(state, answered, moment.at)
         assert after.order is not None, "an answered recall is of a known order"
         judged = judge(after, order.order, asked_of(after.order), moment.at)
-        yield verdict(judged, order.order, order.account, after.order)
+        yield from verdict(after, judged, order.order, order.account, after.order)

@@ -105,22 +105,25 @@ def not_on_stop(inputs: Inputs, rule: Check, exposure: Exposure) -> Result:
 
 def static_limit(inputs: Inputs, rule: Check, exposure: Exposure) -> Result:
     """O2.3: the order must fit into the account's own limit and into its group's."""
-    return _fits(inputs, 0, 0, inputs.value_minor)
+    return _fits(inputs, 0, 0, inputs.value_minor - inputs.deal_minor)
 
 
 def dynamic_limit(inputs: Inputs, rule: DynamicLimit, exposure: Exposure) -> Result:
     """O2.4: the same, of what ships within the horizon."""
     value = 0 if inputs.beyond_horizon else inputs.value_minor
-    return _fits(inputs, inputs.reserved_beyond_minor, inputs.group_beyond_minor or 0, value)
+    return _fits(inputs, inputs.reserved_beyond_minor, inputs.group_beyond_minor or 0, value - inputs.deal_minor)
 
 
-def _fits(inputs: Inputs, beyond_minor: int, group_beyond_minor: int, value_minor: int) -> Result:
-    """Measured and threshold are of the limit that is tighter: the account's own, or the group's."""
-    own, limit = inputs.exposure_minor - beyond_minor + value_minor, inputs.limit_minor
+def _fits(inputs: Inputs, beyond_minor: int, group_beyond_minor: int, added_minor: int) -> Result:
+    """Measured and threshold are of the limit that is tighter: the account's own, or the group's.
+
+    What the order takes over from its deal is in exposure already, and adds nothing.
+    """
+    own, limit = inputs.exposure_minor - beyond_minor + added_minor, inputs.limit_minor
     group_exposure, group_limit = inputs.group_exposure_minor, inputs.group_limit_minor
     if group_exposure is None or group_limit is None:
         return own <= limit, own, limit
-    group = group_exposure - group_beyond_minor + value_minor
+    group = group_exposure - group_beyond_minor + added_minor
     if group - group_limit > own - limit:
         return group <= group_limit, group, group_limit
     return own <= limit, own, limit
@@ -232,3 +235,5 @@ TESTS: tuple[tuple[str, Test], ...] = (
 )
 BEHIND_QUEUE = "behind_queue"
 """Not one of the sixteen: others of the group wait before this order, and it may not pass them (O7)."""
+BY_VALUE = ("static_limit", "dynamic_limit", "order_value")
+"""The checks of how much is asked: what a pre-approved deal answers beforehand (O8)."""

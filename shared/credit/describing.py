@@ -6,11 +6,11 @@ import msgspec
 
 from contracts.orders import Decision
 from shared.credit.checks import BEHIND_QUEUE, TESTS, Measure
-from shared.credit.rulebook import Rulebook
+from shared.credit.rulebook import Rulebook, covered
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One check as a controller reads it. `result`: passed, held, warned, rejected or off."""
+    """One check as a controller reads it. `result`: passed, covered (by a pre-approved deal), held, warned, rejected or off."""
 
     number: int
     check: str
@@ -49,13 +49,19 @@ def describe(decision: Decision, book: Rulebook, order: str = "", account: str =
     """All sixteen checks of a decision, passed ones too, under the policy that it names; `order` and `account` find scopes."""
     inputs = decision.inputs
     rules = book.rules(order, account, inputs.portfolio, inputs.risk_class)
+    by_deal = covered(rules, inputs)
     lines = []
     for number, (check, test) in enumerate(TESTS, start=1):
         rule = getattr(rules.checks, check)
         passed, measured, threshold = test(inputs, rule, rules.exposure)
-        result = "off" if rule.mode == "off" else "passed" if passed else _RESULTS[rule.mode]
+        result = "off" if rule.mode == "off" else "passed" if passed else _result(check, rule.mode, by_deal)
         name, unit = NAMES[check]
         lines.append(Line(number, check, name, rule.mode, measured, threshold, result, unit))
     if inputs.behind_queue:
-        lines.append(Line(17, BEHIND_QUEUE, NAMES[BEHIND_QUEUE][0], "hold", None, None, "held"))
+        lines.append(Line(17, BEHIND_QUEUE, NAMES[BEHIND_QUEUE][0], "hold", None, None, _result(BEHIND_QUEUE, "hold", by_deal)))
     return lines
+
+
+def _result(check: str, mode: str, by_deal: frozenset[str]) -> str:
+    """What became of a check that did not pass."""
+    return "covered" if check in by_deal and mode != "warn" else _RESULTS[mode]

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from contracts.orders import Inputs
 from contracts.words import Amount, Count, Reference, Word
-from shared.credit.checks import TESTS, Check, Checks, Exposure, Test
+from shared.credit.checks import BEHIND_QUEUE, BY_VALUE, TESTS, Check, Checks, Exposure, Test
 from shared.credit.clocks import Desk, Hours, hours_of
 from shared.working_time import NoWorkingTime
 
@@ -283,3 +284,20 @@ def authority_of(rules: Rules, role: str) -> Authority | None:
 def level_needed(rules: Rules, value_minor: int) -> Authority:
     """The lowest role whose maximum covers the value; where none does, the highest there is."""
     return next((each for each in rules.authority if each.covers(value_minor)), rules.authority[-1])
+
+
+# --- pre-approved deals ---------------------------------------------------------------------------------------------
+
+NOTHING: frozenset[str] = frozenset()
+
+
+def covered(rules: Rules, inputs: Inputs) -> frozenset[str]:
+    """The checks that the order's deal answers (O8): it is within the deal, or above it by no more than a release may grow
+    (O4), and in its window. What it takes was reserved before, so it need not wait behind others. What no person may
+    override, no deal does.
+    """
+    if not inputs.deal_minor or inputs.deal_from_on is not None:
+        return NOTHING
+    if inputs.value_minor * 100 > inputs.deal_minor * (100 + rules.reservation.deviation_percent):
+        return NOTHING
+    return frozenset([BEHIND_QUEUE, *(name for name in BY_VALUE if getattr(rules.checks, name).override)])

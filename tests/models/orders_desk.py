@@ -18,7 +18,7 @@ from contracts.message import Fact, Message
 from services.orders import deadlines
 from services.orders.app import SERVICE
 from services.orders.judge import recompute
-from services.orders.state import Order, Position, Standing, State, group_of, rows
+from services.orders.state import Deal, Order, Position, Standing, State, group_of, rows
 from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import Policies
 from shared.service import Moment, Timer
@@ -133,6 +133,10 @@ class Desk:
             case deadlines.MEND:
                 self.commands.append((timer.home, orders.OpenRecheck(home=timer.home)))
                 return ""
+            case deadlines.DEAL:
+                account, deal = msgspec.json.decode(timer.key)
+                self.commands.append((timer.home, orders.ExpireDeal(deal=deal, account=account)))
+                return ""
             case deadlines.SWEEP:
                 for home in sorted({o.queue_home for o in self.orders() if o.queue_home}):
                     self.commands.append((home, orders.OpenRecheck(home=home)))
@@ -185,6 +189,11 @@ class Desk:
         found: Standing = self.tables["standings"][account]
         return found
 
+    def deals(self, account: str = "acme") -> tuple[Deal, ...]:
+        """The open ones."""
+        standing = self.tables["standings"].get(account)
+        return standing.deals if standing is not None else ()
+
     def policies(self) -> Policies | None:
         return self.tables["policies"].get("0")
 
@@ -216,6 +225,40 @@ def change(name: str, value_minor: int, account: str = "acme", **more: Any) -> o
 
 def release(name: str = "web/1", account: str = "acme") -> orders.ReleaseOrder:
     return orders.ReleaseOrder(order=name, account=account, reason="known customer")
+
+
+def deal(
+    name: str = "D1",
+    value_minor: int = 50_000,
+    account: str = "acme",
+    from_on: dt.date = TODAY,
+    until_on: dt.date = TODAY + dt.timedelta(days=14),
+    currency: str = "GBP",
+) -> orders.RegisterDeal:
+    return orders.RegisterDeal(
+        deal=name,
+        account=account,
+        currency=currency,
+        value_minor=value_minor,
+        from_on=from_on,
+        until_on=until_on,
+        evidence="mail of the buyer",
+    )
+
+
+def approve(name: str = "D1", account: str = "acme") -> orders.ApproveDeal:
+    return orders.ApproveDeal(deal=name, account=account, reason="launch of the spring handsets")
+
+
+def withdraw(name: str = "D1", account: str = "acme") -> orders.WithdrawDeal:
+    return orders.WithdrawDeal(deal=name, account=account, reason="lost to another")
+
+
+def approved(desk: Desk, name: str = "D1", value_minor: int = 50_000, **more: Any) -> None:
+    """A deal that sales registered and a director approved."""
+    desk.do(deal(name, value_minor, **more), role="sales", actor="sam")
+    fact, *_ = desk.do(approve(name, more.get("account", "acme")), role="director")
+    assert isinstance(fact, orders.DealApproved), fact
 
 
 def despatch(name: str, amount_minor: int, account: str = "acme", ref: str = "d1", last: bool = True) -> orders.RecordDespatch:
@@ -278,6 +321,10 @@ def _audit_account(desk: Desk, account: str) -> None:
     set_ = {(t.kind, t.key, t.due) for t in desk.timers.values() if t.kind in MARKS and t.due is not None}
     marks = {(o.next_mark, deadlines.key_of(o), mark_at(o.clock, o.next_mark)) for o in own if o.clock and o.next_mark}
     assert marks <= set_, "the next mark of each clock is a timer"
+    deals = desk.deals(account)
+    assert total.deals_minor == sum(each.reserved_minor for each in deals)
+    for promised in deals:
+        assert 0 <= promised.reserved_minor <= promised.value_minor
     forward = desk.tables["forwards"].get(account)
     for day, minor in forward.days if forward is not None else ():
         if day > desk.at.date():

@@ -16,8 +16,10 @@ from services.orders.state import State
 from tests.models.orders_desk import (
     TODAY,
     Desk,
+    approve,
     audit,
     change,
+    deal,
     desk_with,
     despatch,
     invoice,
@@ -25,19 +27,23 @@ from tests.models.orders_desk import (
     order,
     paid,
     release,
+    withdraw,
 )
 from tests.models.orders_policies import adopting
 
 NAMES = [f"web/{n}" for n in range(5)]
 ACCOUNTS = ["acme", "north", "south"]
 amounts = st.integers(0, 12_000)
+DAY = dt.timedelta(days=1)
 names = st.sampled_from(NAMES)
 members = st.sampled_from(ACCOUNTS)
 days = st.sampled_from([None, TODAY + dt.timedelta(days=1), TODAY + dt.timedelta(days=90)])
 roles = st.sampled_from(["", "controller", "director"])
+announced = st.sampled_from(["D1", "D2"])
+quoted = st.sampled_from([{}, {"deal": "D1"}, {"po_number": "D2"}])
 
 automatic = st.one_of(
-    st.builds(lambda n, v, a, d: order(n, v, a, wanted_on=d), names, amounts, members, days),
+    st.builds(lambda n, v, a, d, q: order(n, v, a, wanted_on=d, **q), names, amounts, members, days, quoted),
     st.builds(lambda n, a: orders.CancelOrder(order=n, account=a, reason=""), names, members),
     st.builds(
         lambda n, v, a, r, e: despatch(n, v, a, ref=r, last=e),
@@ -62,8 +68,14 @@ automatic = st.one_of(
         lambda a, v: claims.ClaimOpened(account=a, claim="c", kind="price", disputed_minor=v, due_on=TODAY), members, amounts
     ),
 )
+windows = st.builds(
+    lambda first, length: (TODAY + first * DAY, TODAY + (first + length) * DAY), st.integers(0, 3), st.integers(0, 40)
+)
 by_people = st.one_of(
-    st.builds(lambda n, v, a, d: change(n, v, a, wanted_on=d), names, amounts, members, days),
+    st.builds(lambda n, v, a, d, q: change(n, v, a, wanted_on=d, **q), names, amounts, members, days, quoted),
+    st.builds(lambda n, v, a, w: deal(n, v, a, from_on=w[0], until_on=w[1]), announced, amounts, members, windows),
+    st.builds(approve, announced, members),
+    st.builds(withdraw, announced, members),
     st.builds(release, names, members),
     st.builds(lambda n, a, v: orders.SplitOrder(order=n, account=a, release_minor=v, reason=""), names, members, amounts),
     st.builds(lambda n, a: orders.RejectOrder(order=n, account=a, reason=""), names, members),
@@ -83,8 +95,8 @@ def group() -> Desk:
 
 def play(desk: Desk, story: list[tuple[Any, str, int, bool]]) -> None:
     """Some messages come while the desk's own work on earlier ones is not finished."""
-    for message, role, pause, at_once in story:
-        desk.say(message, home="acme", role=role)
+    for n, (message, role, pause, at_once) in enumerate(story):
+        desk.say(message, home="acme", role=role, actor=f"person {n % 3}")
         if not at_once:
             desk.settle()
         if pause:
@@ -111,6 +123,42 @@ def test_no_automatic_release_takes_exposure_above_a_limit(story: list[Any]) -> 
         inputs = fact.decision.inputs
         assert inputs.exposure_minor + inputs.value_minor <= inputs.limit_minor
         assert inputs.group_exposure_minor + inputs.value_minor <= inputs.group_limit_minor
+
+
+deals = st.one_of(
+    st.builds(lambda n, v, a, w: deal(n, v, a, from_on=w[0], until_on=w[1]), announced, st.integers(1, 60_000), members, windows),
+    st.builds(approve, announced, members),
+    st.builds(withdraw, announced, members),
+    st.builds(lambda n, v, a, q: order(n, v, a, **q), names, st.integers(0, 60_000), members, quoted),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(deals, st.sampled_from(["controller", "director"]), pauses, st.booleans()), max_size=25))
+def test_a_release_passes_a_limit_only_by_its_deal_and_no_further_than_the_deviation(story: list[Any]) -> None:  # O8, O3, O4
+    desk = group()
+    play(desk, story)
+    audit(desk)
+    for fact in desk.said(orders.OrderReleased):
+        inputs = fact.decision.inputs
+        added = inputs.value_minor - inputs.deal_minor
+        fits = inputs.exposure_minor + added <= inputs.limit_minor
+        fits = fits and inputs.group_exposure_minor + added <= inputs.group_limit_minor
+        assert fits or added * 100 <= inputs.deal_minor * 10
+        assert (fact.deal is None) == (fact.deal_minor == 0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(deals, st.sampled_from(["controller", "director"]), pauses, st.booleans()), max_size=25))
+def test_all_that_was_approved_was_taken_over_or_given_back_or_is_still_reserved(story: list[Any]) -> None:  # O8, F1
+    desk = group()
+    play(desk, story)
+    approved = sum(fact.value_minor for fact in desk.said(orders.DealApproved))
+    taken = sum(fact.deal_minor for fact in desk.said(orders.OrderReleased))
+    matched = desk.said(orders.DealMatched)
+    freed = sum(f.freed_minor for f in (*matched, *desk.said(orders.DealWithdrawn), *desk.said(orders.DealExpired)))
+    assert taken == sum(fact.used_minor for fact in matched)
+    assert approved == taken + freed + desk.group().deals_minor
 
 
 @settings(max_examples=50, deadline=None)
