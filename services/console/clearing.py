@@ -76,7 +76,7 @@ def _final(decision: Decision, rules: Rules) -> tuple[str, ...]:
 
 def round_up(minor: int) -> int:
     """The next amount with LIMIT_DIGITS significant digits."""
-    step = 10 ** max(len(str(max(minor, 0))) - LIMIT_DIGITS, 0)
+    step = int(10 ** max(len(str(max(minor, 0))) - LIMIT_DIGITS, 0))
     return -(-minor // step) * step
 
 

@@ -70,7 +70,10 @@ async def _add_debts(connection: asyncpg.Connection, view: View) -> None:
 async def _add_days(connection: asyncpg.Connection, view: View) -> None:
     if not view.days:
         return
-    counts = Day.__struct_fields__
+    counts, days = (
+        Day.__struct_fields__,
+        sorted(view.days.items(), key=lambda each: each[0]),
+    )  # two writers, one order: no deadlock
     arrays = ", ".join(f"${n}::bigint[]" for n in range(3, len(counts) + 3))
     await connection.execute(
         f"""
@@ -78,9 +81,9 @@ async def _add_days(connection: asyncpg.Connection, view: View) -> None:
         select * from unnest($1::date[], $2::text[], {arrays})
         on conflict (day, portfolio) do update set {", ".join(f"{name} = desk_days.{name} + excluded.{name}" for name in counts)}
         """,
-        [day for day, _ in view.days],
-        [portfolio for _, portfolio in view.days],
-        *([getattr(day, name) for day in view.days.values()] for name in counts),
+        [on for (on, _), _ in days],
+        [portfolio for (_, portfolio), _ in days],
+        *([getattr(counted, name) for _, counted in days] for name in counts),
     )
 
 

@@ -86,6 +86,34 @@ create table if not exists debts (
     primary key (account, due_on)
 );
 
+-- Every fact about an account or an order (said.py).
+create table if not exists said (
+    id text primary key,
+    type text not null,
+    at timestamptz not null,
+    source text not null,
+    sequence bigint not null,
+    account text not null,
+    "order" text,
+    actor text not null,
+    role text not null,
+    cause text not null,
+    flow text not null,
+    data bytea not null
+);
+create index if not exists said_of_order on said ("order", at, sequence) where "order" is not null;
+create index if not exists said_of_account on said (account, at, sequence);
+
+-- Credit policies that were adopted (policies.py).
+create table if not exists policies (
+    version text not null,
+    digest text not null,
+    effective_from date not null,
+    adopted_at timestamptz not null,
+    policy bytea not null,
+    primary key (version, digest, effective_from)
+);
+
 -- What the desk did, by the policy's local day.
 create table if not exists desk_days (
     day date not null,

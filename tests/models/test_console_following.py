@@ -16,25 +16,13 @@ from contracts.message import Message
 from services.console.following import FOLLOWED, UNRANKED, View, follow
 from services.console.position import inputs_now
 from shared.credit.rulebook import Policies, find_book
+from tests.console.facts import told
 from tests.models.orders_desk import START, Desk, desk_with, opened, order, overdue_invoice, release
 from tests.models.test_orders_properties import group, play, steps
 
 CLOCK = orders.Clock(
     warn_at=START + dt.timedelta(hours=1), escalate_at=START + dt.timedelta(minutes=90), due_at=START + dt.timedelta(hours=2)
 )
-
-
-def told(message: Message, sequence: int, at: dt.datetime = START, home: str = "acme") -> Envelope:
-    return Envelope(
-        specversion="1.0",
-        id=f"{sequence:032x}",
-        source="/orders/0",
-        time=at,
-        subject="",
-        partitionkey=home,
-        sequence=f"{sequence:016d}",
-        data=message,
-    )
 
 
 def facts_of(desk: Desk) -> list[Envelope]:
