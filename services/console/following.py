@@ -31,7 +31,7 @@ UNRANKED = 10**9
 BROKEN_DAYS = 90
 BROKEN_MAX = 50
 ALLOWANCE = dt.timedelta(hours=2)
-"""O6, in plain time: for facts of a release that set no clock yet."""
+"""O6, in plain time: for an order without a clock, whose receipt no calendar reaches."""
 WARN, ESCALATE, BREACH = "warn", "escalate", "breach"
 
 
@@ -86,6 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     unbilled_minor: int = 0
     billed_minor: int = 0
     despatched_minor: int = 0
+    from_at: dt.datetime | None = None
     warn_at: dt.datetime | None = None
     escalate_at: dt.datetime | None = None
     due_at: dt.datetime | None = None
@@ -294,15 +295,11 @@ def _queued(order: Order, status: str, level: str, decision: Decision | None, cl
 def _timed(order: Order, clock: Clock | None, was: bool) -> Order:
     if clock is None and (was or order.due_at is not None):
         return order
-    if clock is None:
-        begins = order.received_at or order.since
-        assert begins is not None, "an order that waits has a time from which it waits"
-        clock = Clock(
-            warn_at=begins + ALLOWANCE / 2, escalate_at=begins + ALLOWANCE * 3 / 4, due_at=begins + ALLOWANCE, calendar="plain"
-        )
+    clock = clock or _plain_clock(order)
     same = order.due_at == clock.due_at
     return replace(
         order,
+        from_at=clock.from_at,
         warn_at=clock.warn_at,
         escalate_at=clock.escalate_at,
         due_at=clock.due_at,
@@ -310,6 +307,18 @@ def _timed(order: Order, clock: Clock | None, was: bool) -> Order:
         calendar=clock.calendar,
         mark=order.mark if same else "",
         told=order.told if same else "",
+    )
+
+
+def _plain_clock(order: Order) -> Clock:
+    begins = order.received_at or order.since
+    assert begins is not None, "an order that waits has a time from which it waits"
+    return Clock(
+        from_at=begins,
+        warn_at=begins + ALLOWANCE / 2,
+        escalate_at=begins + ALLOWANCE * 3 / 4,
+        due_at=begins + ALLOWANCE,
+        calendar="plain",
     )
 
 
@@ -326,7 +335,8 @@ def _cancelled(view: View, data: orders.OrderCancelled, fact: Envelope) -> None:
 
 def _changed(view: View, data: orders.OrderChanged, fact: Envelope) -> None:
     before = _order(view, fact)
-    order = replace(_content(before, data.placed), received_at=before.received_at, reserved_minor=data.reserved_minor)
+    order = _content(before, data.placed)
+    order = replace(order, received_at=before.received_at, reserved_minor=data.reserved_minor, asked_at=None)
     if order.waits:
         order = replace(order, waiting_minor=order.undecided_minor)
     elif order.undecided_minor or before.status != "released":

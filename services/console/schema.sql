@@ -19,6 +19,7 @@ create table if not exists orders (
     unbilled_minor bigint not null,
     billed_minor bigint not null,
     despatched_minor bigint not null,
+    from_at timestamptz,
     warn_at timestamptz,
     escalate_at timestamptz,
     due_at timestamptz,

@@ -45,7 +45,7 @@ def noted(account: str = "acme", portfolio: str = "main", **more: Any) -> orders
 
 def clock(due_at: dt.datetime, allowance: dt.timedelta = dt.timedelta(hours=2)) -> Clock:
     begins = due_at - allowance
-    return Clock(warn_at=begins + allowance / 2, escalate_at=begins + allowance * 3 / 4, due_at=due_at)
+    return Clock(from_at=begins, warn_at=begins + allowance / 2, escalate_at=begins + allowance * 3 / 4, due_at=due_at)
 
 
 def decision(value_minor: int = 150_000, checks: tuple[str, ...] = ("static_limit",), **inputs: Any) -> Decision:

@@ -16,13 +16,11 @@ from contracts.message import Message
 from services.console.following import FOLLOWED, UNRANKED, View, follow
 from services.console.position import inputs_now
 from shared.credit.rulebook import Policies, find_book
-from tests.console.facts import told
+from tests.console.facts import clock, told
 from tests.models.orders_desk import START, Desk, desk_with, opened, order, overdue_invoice, release
 from tests.models.test_orders_properties import group, play, steps
 
-CLOCK = orders.Clock(
-    warn_at=START + dt.timedelta(hours=1), escalate_at=START + dt.timedelta(minutes=90), due_at=START + dt.timedelta(hours=2)
-)
+CLOCK = clock(START + dt.timedelta(hours=2))
 
 
 def facts_of(desk: Desk) -> list[Envelope]:
@@ -50,19 +48,19 @@ def _seen_now(view: View, name: str, decision: orders.Decision, adopted: Policie
     return inputs_now(inputs, account, group, debts, rules, inputs.on)
 
 
-def waiting(value: int = 200_000, **clock: Any) -> list[Message]:
+def waiting(value: int = 200_000, **given: Any) -> list[Message]:
     desk = desk_with()
     desk.do(order("web/1", value))
     fact = desk.said(orders.OrderHeld) or desk.said(orders.OrderReferred)
-    return [opened_note(desk), _with_clock(fact[0], clock.get("clock", CLOCK))]
+    return [opened_note(desk), _with_clock(fact[0], given.get("clock", CLOCK))]
 
 
 def opened_note(desk: Desk) -> Message:
     return desk.said(orders.StandingNoted)[0]
 
 
-def _with_clock(fact: Any, clock: orders.Clock | None) -> Message:
-    return type(fact)(**{name: getattr(fact, name) for name in fact.__struct_fields__} | {"clock": clock})
+def _with_clock(fact: Any, given: orders.Clock | None) -> Message:
+    return type(fact)(**{name: getattr(fact, name) for name in fact.__struct_fields__} | {"clock": given})
 
 
 def view_of(messages: list[Message]) -> View:
@@ -132,7 +130,7 @@ def test_marks_of_the_clock_are_kept_and_begin_anew_with_another_clock() -> None
     breached = [*escalated, orders.OrderBreached(**due)]
     assert view_of(breached).orders["web/1"].mark == "breach"
     assert sum(day.breached for day in view_of(breached).days.values()) == 1
-    later = orders.Clock(warn_at=CLOCK.warn_at, escalate_at=CLOCK.escalate_at, due_at=CLOCK.due_at + dt.timedelta(hours=1))
+    later = clock(CLOCK.due_at + dt.timedelta(hours=1))
     again = view_of([*breached, _with_clock(said[1], later)]).orders["web/1"]
     assert (again.mark, again.told, again.since) == ("", "", START + dt.timedelta(minutes=2))
 
