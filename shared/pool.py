@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import asyncpg
+import structlog
+
+from shared.database import connect, prepare
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 POOL_MAX = 16
 """Connections for requests: more would only queue inside PostgreSQL."""
 ACQUIRE_S_MAX = 2.0
 """How long a request waits for one: who waits longer is one too many, however fast or slow the machine is."""
+RETRY_S = 1.0
 
 
 class Crowded(TimeoutError):
@@ -26,3 +35,23 @@ class PatientPool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg publishes no t
             if self.get_size():
                 raise Crowded(f"no connection was free for {ACQUIRE_S_MAX:g} s") from error
             raise
+
+
+async def open_pool(settings: Settings, service: str, schema: Path) -> PatientPool:
+    """A pool of bounded connections to a service's database, once it is there with its schema."""
+    url = settings.database(service)
+
+    async def bounded(*_: Any, **__: Any) -> asyncpg.Connection:
+        return await connect(url, settings.lease_s)
+
+    while True:
+        try:
+            await prepare(settings, service, schema)
+            pool: PatientPool = await PatientPool(
+                connect=bounded, min_size=1, max_size=POOL_MAX, max_queries=50_000, max_inactive_connection_lifetime=300.0,
+                connection_class=asyncpg.Connection, record_class=asyncpg.Record, loop=None,
+            )  # fmt: skip
+            return pool
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            log.warning("waiting for the database", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(RETRY_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PARTITIONS_MAX = 1024
@@ -32,6 +32,17 @@ class Settings(BaseSettings):
     log_level: str = "info"
     batch_max: int = Field(default=2_000, ge=1, le=20_000)
     lease_s: float = Field(default=10.0, ge=1.0, le=120.0)
+
+    # The console: where people reach it, where their wishes go, and who knows them (empty issuer: only people kept here).
+    public_url: str = Field(default="", pattern=r"^(https?://[^/?#]+)?$")
+    gateway: str = Field(default="http://127.0.0.1:8080", pattern=r"^https?://[^/?#]+$")
+    gateway_token: SecretStr = SecretStr("")
+    oidc_issuer: str = ""
+    oidc_client: str = ""
+    oidc_secret: SecretStr = SecretStr("")
+    oidc_groups: str = "groups"
+    oidc_roles: dict[str, str] = Field(default_factory=dict)
+    oidc_team: str = "home"
 
     def database(self, service: str) -> str:
         """The URL of one service's own database on the configured server."""

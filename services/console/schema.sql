@@ -1,6 +1,65 @@
 -- The console's read tables, besides the kit's. Applied idempotently at start. A section per projection, all of them
 -- rebuilt from facts; what the console keeps of its own (people, sessions, who has what open) says so.
 
+-- --- people (people.py, sessions.py, signin.py, auditing.py): the console's own, no projection; nothing rebuilds them ---
+
+-- Who may sign in. password is an argon2id hash; null for those who sign in at issuer as subject.
+create table if not exists person (
+    name text primary key,
+    shown text not null,
+    role text not null,
+    team text not null,
+    portfolios text[] not null default '{}',
+    zone text not null,
+    password text,
+    issuer text,
+    subject text,
+    disabled_at timestamptz,
+    made_at timestamptz not null default now()
+);
+create unique index if not exists person_elsewhere on person (issuer, subject) where subject is not null;
+
+-- Who is signed in: id is the SHA-256 of the browser's token, form_key makes the tokens of its forms.
+create table if not exists session (
+    id bytea primary key,
+    person text not null references person,
+    form_key bytea not null,
+    address text not null,
+    made_at timestamptz not null default now(),
+    seen_at timestamptz not null default now()
+);
+create index if not exists session_of_person on session (person);
+
+-- A browser that was sent to the identity provider, until it comes back with this state.
+create table if not exists way_out (
+    state bytea primary key,
+    browser bytea not null,
+    nonce text not null,
+    verifier text not null,
+    next text not null,
+    made_at timestamptz not null default now()
+);
+
+-- Failed sign-ins in a row, by account and by address: who failed often waits before the next try.
+create table if not exists failure (
+    key text primary key,
+    times integer not null,
+    last_at timestamptz not null
+);
+
+-- What was refused and who came and went; only ever added to.
+create table if not exists audit (
+    n bigint generated always as identity primary key,
+    at timestamptz not null default now(),
+    what text not null,
+    person text not null,
+    role text not null,
+    address text not null,
+    path text not null,
+    detail text not null
+);
+create index if not exists audit_of_person on audit (person, n);
+
 -- The release desk (queue.py): every order as it stands, from facts of orders. `decision` and `placed` are there while it waits.
 create table if not exists orders (
     "order" text primary key,

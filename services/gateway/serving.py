@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -20,15 +19,12 @@ from services.gateway.door import Door, Traffic
 from services.gateway.mapping import mappings
 from services.gateway.reading import Reader
 from services.gateway.waiting import Waiters
-from shared.database import connect, prepare
+from shared.database import connect
 from shared.engine import Engine
-from shared.pool import POOL_MAX, PatientPool
+from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-log = structlog.get_logger(__name__)
-
-RETRY_S = 1.0
 SWEEP_S = 3600.0
 
 
@@ -76,7 +72,7 @@ def _life(settings: Settings, traffic: Traffic) -> Any:
 
 
 async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
-    pool = await _pool(settings)
+    pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
     url = settings.database(SERVICE.name)
     waiters = Waiters(pool, lambda: connect(url, settings.lease_s))
     backlog = Backlog(pool)
@@ -89,25 +85,6 @@ async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
             group.create_task(_sweep(pool), name="sweep")
     finally:
         pool.terminate()
-
-
-async def _pool(settings: Settings) -> asyncpg.Pool:
-    """A pool of bounded connections, once the database is there with its schema."""
-    url = settings.database(SERVICE.name)
-
-    async def bounded(*_: Any, **__: Any) -> asyncpg.Connection:
-        return await connect(url, settings.lease_s)
-
-    while True:
-        try:
-            await prepare(settings, SERVICE.name, SERVICE.schema)
-            return await PatientPool(
-                connect=bounded, min_size=1, max_size=POOL_MAX, max_queries=50_000, max_inactive_connection_lifetime=300.0,
-                connection_class=asyncpg.Connection, record_class=asyncpg.Record, loop=None,
-            )  # fmt: skip
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            log.warning("waiting for the database", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(RETRY_S)
 
 
 async def _sweep(pool: asyncpg.Pool) -> None:

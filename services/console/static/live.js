@@ -1,0 +1,62 @@
+// One stream of "what changed" per page (served at the address in <body data-live>), and the pill that says how fresh the page is.
+//
+// An event `changed` carries a JSON list of words; each becomes a DOM event `live:<word>` on the body, which fragments wait for:
+//   <div hx-get="/desk/queue" hx-trigger="live:queue from:body throttle:400ms" hx-headers='{"Quittance-Live": "1"}'>
+// After a break everything is asked for again (`live:*` words the page listens to are unknown here, so all get `live:again`).
+"use strict";
+(() => {
+  const address = document.body.dataset.live;
+  const pill = document.querySelector("[data-live]:not(body)");
+  if (!address || !pill) return;
+  const QUIET_MS = 40000; // two heartbeats and a half: then the line is dead, whatever the browser thinks
+  const HIDDEN_MS = 60000; // browsers allow six connections a site: a tab nobody looks at gives its own back
+  let source = null, heardAt = Date.now(), retryMs = 1000, hiddenTimer = 0, staleSince = null;
+
+  const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const show = (text, state) => {
+    pill.hidden = false;
+    if (pill.textContent !== text) pill.textContent = text;
+    pill.classList.toggle("live", state === "live");
+    pill.classList.toggle("stale", state === "stale");
+    document.body.classList.toggle("stale-page", state === "stale");
+  };
+  const tell = (word, detail) => document.body.dispatchEvent(new CustomEvent(`live:${word}`, { detail }));
+  const heard = () => {
+    heardAt = Date.now();
+    if (staleSince) { staleSince = null; tell("again"); }
+    retryMs = 1000;
+    show("live", "live");
+  };
+  const stale = () => {
+    staleSince ??= new Date(heardAt);
+    show(`stale since ${time(staleSince)}, retrying`, "stale");
+  };
+  const close = () => { source?.close(); source = null; };
+  const open = () => {
+    close();
+    source = new EventSource(address);
+    source.onopen = heard;
+    source.addEventListener("beat", heard);
+    source.addEventListener("ended", () => location.reload()); // the session is over: the page asks to sign in
+    source.addEventListener("changed", (event) => {
+      heard();
+      for (const word of JSON.parse(event.data)) tell(word);
+    });
+    source.onerror = () => {
+      stale();
+      close();
+      setTimeout(open, retryMs);
+      retryMs = Math.min(retryMs * 2, 15000);
+    };
+  };
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) hiddenTimer = setTimeout(close, HIDDEN_MS);
+    else if (!source) { open(); tell("again"); }
+  });
+  setInterval(() => {
+    if (source && Date.now() - heardAt > QUIET_MS) { stale(); open(); }
+  }, 5000);
+  window.addEventListener("pagehide", close);
+  open();
+})();
