@@ -256,6 +256,7 @@ def _released(view: View, data: orders.OrderReleased, fact: Envelope) -> None:
         day.at_once += 1
     released = replace(order, status="released", reserved_minor=order.reserved_minor + data.reserved_minor)
     view.put_order(_decided(released, data.by, fact))
+    _deals_moved(view, data.account, -data.deal_minor)
 
 
 def _decided(order: Order, by: str, fact: Envelope) -> Order:
@@ -403,6 +404,7 @@ def _split(view: View, data: orders.OrderSplit, fact: Envelope) -> None:
     order = _order(view, fact)
     _day(view, fact, order.portfolio).by_people += 1
     view.put_order(replace(order, reserved_minor=order.reserved_minor + data.released_minor, waiting_minor=data.held_minor))
+    _deals_moved(view, data.account, -data.deal_minor)
 
 
 def _assigned(view: View, data: orders.OrderAssigned, fact: Envelope) -> None:
@@ -473,6 +475,7 @@ def _position_moved(view: View, data: orders.PositionMoved, fact: Envelope) -> N
 
 
 def _deals_moved(view: View, account: str, by_minor: int) -> None:
+    """What a release takes over from a deal, its order reserves from then on (O8)."""
     row = view.accounts[account]
     view.put_account(replace(row, deals_minor=row.deals_minor + by_minor))
 
@@ -481,11 +484,7 @@ def _deal_approved(view: View, data: orders.DealApproved, fact: Envelope) -> Non
     _deals_moved(view, data.account, data.value_minor)
 
 
-def _deal_matched(view: View, data: orders.DealMatched, fact: Envelope) -> None:
-    _deals_moved(view, data.account, -data.used_minor - data.freed_minor)
-
-
-def _deal_ended(view: View, data: orders.DealWithdrawn | orders.DealExpired, fact: Envelope) -> None:
+def _deal_gave_back(view: View, data: orders.DealMatched | orders.DealWithdrawn | orders.DealExpired, fact: Envelope) -> None:
     _deals_moved(view, data.account, -data.freed_minor)
 
 
@@ -514,8 +513,8 @@ _FOLLOWS: Mapping[type[Message], Callable[[View, Any, Envelope], None]] = {
     orders.StandingNoted: _standing_noted,
     orders.PositionMoved: _position_moved,
     orders.DealApproved: _deal_approved,
-    orders.DealMatched: _deal_matched,
-    orders.DealWithdrawn: _deal_ended,
-    orders.DealExpired: _deal_ended,
+    orders.DealMatched: _deal_gave_back,
+    orders.DealWithdrawn: _deal_gave_back,
+    orders.DealExpired: _deal_gave_back,
 }
 FOLLOWED: tuple[type[Message], ...] = tuple(_FOLLOWS)
