@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from contracts.envelope import Envelope
+from services.console import past
 from services.console.following import FOLLOWED, Account, Day, Order, View, follow, named
 from services.console.keeping import Kept
 
@@ -33,8 +34,11 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
     names = {name for fact in facts if (name := named(fact.data)) is not None}
     before = await ACCOUNTS.load(connection, {fact.data.account for fact in facts})
     view = View(before, await ORDERS.load(connection, names))
+    ends: dict[tuple[str, dt.date], Account] = {}
     for fact in facts:
         follow(view, fact)
+        ends[fact.data.account, fact.time.date()] = view.accounts[fact.data.account]
+    await past.keep(connection, ends)
     await ACCOUNTS.save(connection, [view.accounts[name] for name in view.moved])
     await ORDERS.save(connection, [view.orders[name] for name in view.changed])
     await _add_debts(connection, view)
@@ -139,11 +143,11 @@ _WITH_ACCOUNT = f"""
 
 
 def _values(wanted: Filter) -> tuple[Any, ...]:
-    text = f"%{_literal(wanted.text)}%" if wanted.text else ""
+    text = f"%{literal(wanted.text)}%" if wanted.text else ""
     return (list(wanted.seen), wanted.portfolio, wanted.reason, wanted.level, wanted.owner, text)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """For `like`, where these three mean something else."""
     return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
 
@@ -256,7 +260,7 @@ async def search(connection: asyncpg.Connection | asyncpg.Pool, seen: Iterable[s
         """,
         list(seen),
         text,
-        f"{_literal(text)}%",
+        f"{literal(text)}%",
         FOUND_MAX,
     )
     return found

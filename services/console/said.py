@@ -103,7 +103,7 @@ async def of_order(connection: asyncpg.Connection | asyncpg.Pool, order: str, un
     rows = await connection.fetch(
         f'{_SELECT} where "order" = $1 and at <= $2 order by at desc, sequence desc limit $3', order, until, SHOWN_MAX
     )
-    return [_of(row) for row in reversed(rows)]
+    return [said_in(row) for row in reversed(rows)]
 
 
 async def of_account(
@@ -122,15 +122,17 @@ async def of_account(
         list(types),
         limit,
     )
-    return [_of(row) for row in rows]
+    return [said_in(row) for row in rows]
 
 
 async def causes(connection: asyncpg.Connection | asyncpg.Pool, facts: Sequence[Said]) -> dict[str, Said]:
     """Facts that others of these name as their cause, by id: what of another order or service led to them."""
     rows = await connection.fetch(f"{_SELECT} where id = any($1::text[])", [fact.cause for fact in facts if fact.cause])
-    return {row["id"]: _of(row) for row in rows}
+    return {row["id"]: said_in(row) for row in rows}
 
 
-def _of(row: asyncpg.Record) -> Said:
-    values = [*row[:-1], DECODERS[row["type"]].decode(row["data"])]
+def said_in(row: asyncpg.Record) -> Said:
+    """The fact in a record that has all of its columns, and may have more."""
+    values = [row[name.strip('"')] for name in COLUMNS[:-1]]
+    values.append(DECODERS[row["type"]].decode(row["data"]))
     return Said(*values)

@@ -274,3 +274,86 @@ create table if not exists health_instance (
     figures jsonb not null default '{}',
     primary key (service, instance)
 );
+
+-- Accounts as they stood at the end of each day on which they moved (past.py).
+create table if not exists account_days (
+    account text not null,
+    day date not null,
+    body bytea not null,
+    sequence bigint not null,
+    primary key (account, day)
+);
+
+-- The book of accounts (book.py), from facts of accounts: each account with its stop, and what waits for an approval.
+create table if not exists book (
+    account text primary key,
+    home text not null,
+    parent text,
+    name text not null,
+    currency text not null,
+    portfolio text not null,
+    status text not null,
+    limit_minor bigint not null,
+    limit_expires_on date,
+    terms bytea not null,
+    stops_on date,
+    stop_reason text not null,
+    stop_by text not null,
+    stopped_at timestamptz,
+    reasons bytea not null,
+    owner text not null,
+    actions bytea not null,
+    progress_due_on date,
+    missed bigint not null,
+    progress text not null,
+    progress_by text not null,
+    progress_at timestamptz,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists book_stopped on book (stops_on, progress_due_on) where status = 'on_stop' or stops_on is not null;
+create table if not exists requests (
+    request text primary key,
+    account text not null,
+    kind text not null,
+    amount_minor bigint not null,
+    currency text not null,
+    levels text[] not null,
+    reason text not null,
+    by text not null,
+    role text not null,
+    at timestamptz not null,
+    effective_from date not null,
+    four_eyes boolean not null,
+    limit_minor bigint,
+    limit_expires_on date,
+    terms bytea,
+    was_minor bigint not null,
+    was_expires_on date,
+    was_terms bytea not null,
+    state text not null,
+    answered_by text not null,
+    answered_at timestamptz,
+    answer text not null,
+    sequence bigint not null
+);
+create index if not exists requests_open on requests (account) where state = 'open';
+create index if not exists requests_answered on requests (answered_at) where state <> 'open';
+
+-- Open items by account, and the timeline of each account: it only grows.
+create table if not exists items (
+    account text not null,
+    item text not null,
+    due_on date,
+    since timestamptz not null,
+    open_minor bigint not null,
+    disputed_minor bigint not null,
+    primary key (account, item)
+);
+create table if not exists entries (
+    id text primary key,                 -- of the fact, in `said`
+    account text not null,
+    at timestamptz not null,
+    kind text not null
+);
+create index if not exists entries_of on entries (account, at, id);
+create index if not exists orders_open on orders (account) where waits or reserved_minor <> 0 or unbilled_minor <> 0;
