@@ -111,6 +111,11 @@ class Engine:
                 backoff_s = 0.1 if time.monotonic() - began > BACKOFF_S_MAX else min(backoff_s * 2, BACKOFF_S_MAX)
                 await self._pause(0 if self._bisecting else backoff_s)
 
+    @property
+    def stopping(self) -> bool:
+        """Asked by what would keep the process from ending: a page's stream of events."""
+        return self._stopping
+
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()

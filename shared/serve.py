@@ -22,6 +22,8 @@ from shared.settings import Settings, settings
 
 COLLECT_EVERY = 50_000
 """Allocations between two looks of the cyclic collector: some thirty batches."""
+PAGES_END_S = 5
+"""How long a stopping process waits for requests under way; a stream that does not end by itself is cut off."""
 STUCK_S = 60.0
 """A loop that has not turned for so long is not alive; longer than any bounded wait inside a turn."""
 
@@ -50,7 +52,16 @@ class Server(uvicorn.Server):
 
 
 async def run(engine: Engine, app: Starlette, config: Settings) -> None:
-    server = Server(uvicorn.Config(app, host=config.host, port=config.port, log_level="warning", lifespan="on"))
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=PAGES_END_S,
+        )
+    )
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, engine.stop)

@@ -7,7 +7,7 @@ own, worst clock first, so that the desk costs the same however many orders were
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -17,6 +17,7 @@ from contracts.envelope import Envelope
 from services.console import past
 from services.console.following import FOLLOWED, Account, Day, Order, View, follow, named
 from services.console.keeping import Kept
+from services.console.telling import tell
 
 ORDERS = Kept("orders", Order, "order")
 ACCOUNTS = Kept("accounts", Account, "account")
@@ -30,10 +31,11 @@ NOBODY = "nobody"
 
 
 async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> None:
-    """Bring orders, accounts, debts and days up to these facts."""
+    """Bring orders, accounts, debts and days up to these facts, and tell what of them pages show."""
     names = {name for fact in facts if (name := named(fact.data)) is not None}
     before = await ACCOUNTS.load(connection, {fact.data.account for fact in facts})
-    view = View(before, await ORDERS.load(connection, names))
+    known = await ORDERS.load(connection, names)
+    view = View(before, known)
     ends: dict[tuple[str, dt.date], Account] = {}
     for fact in facts:
         follow(view, fact)
@@ -44,6 +46,19 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
     await _add_debts(connection, view)
     await _add_days(connection, view)
     await _follow_portfolios(connection, [name for name in view.moved if _went(before.get(name), view.accounts[name])])
+    await tell(connection, _words(view, known))
+
+
+def _words(view: View, known: Mapping[str, Order]) -> Iterator[str]:
+    """The desk shows what waits, and what its accounts could cost; a page about one account or order shows all of it."""
+    if view.days:
+        yield "day"
+    if any(view.orders[name].waits or (name in known and known[name].waits) for name in view.changed):
+        yield "desk"
+    for name in view.moved:
+        yield f"account/{name}"
+        if view.accounts[name].waiting:
+            yield "desk"
 
 
 def _went(before: Account | None, after: Account) -> bool:

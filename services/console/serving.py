@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.console import auditing, browser, guarding, mishaps, pages, sessions, signin
+from services.console import auditing, browser, guarding, live, mishaps, pages, sessions, signin
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from shared.engine import Engine
@@ -21,9 +21,9 @@ from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (auditing,)
+PAGES: tuple[ModuleType, ...] = (auditing, live)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
-BESIDE: tuple[ModuleType, ...] = ()
+BESIDE: tuple[ModuleType, ...] = (live,)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""
 SWEEP_S = 3600.0
 
@@ -36,6 +36,7 @@ def application(engine: Engine, settings: Settings) -> Starlette:
     app = Starlette(routes=_routes(engine), lifespan=_life(settings), exception_handlers=mishaps.HANDLERS)
     app.add_middleware(Door, settings=settings)
     app.state.settings = settings
+    app.state.engine = engine
     app.state.pool = None
     return app
 

@@ -35,8 +35,8 @@
   const open = () => {
     close();
     source = new EventSource(address);
-    source.onopen = heard;
     source.addEventListener("beat", heard);
+    source.addEventListener("behind", stale); // the console answers, but nobody brings its tables up to date
     source.addEventListener("ended", () => location.reload()); // the session is over: the page asks to sign in
     source.addEventListener("changed", (event) => {
       heard();
