@@ -86,6 +86,7 @@ class Batch:
         self.passed: list[str] = []
         self.heard: list[Envelope] = []
         self.mail_of: dict[int, int] = {}
+        self.waits: list[tuple[float, int]] = []
         self.handled = 0
         self.last_input = ""
 

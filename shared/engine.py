@@ -279,7 +279,7 @@ class Engine:
         except Exception as error:
             self._blame(batch, error)
             raise
-        self.metrics.committed(batch, time.perf_counter() - began)
+        self.metrics.committed(batch, time.perf_counter() - began, time.monotonic())
         for number, count in batch.mail_of.items():
             self.slots[number].mail_taken -= count
         for number in batch.epochs:
@@ -330,12 +330,14 @@ class Engine:
             slot = self.slots.get(number)
             if slot is None:
                 continue  # handed over since the fetch; its owner reads it
+            waiting = len(slot.backlog)
             try:
                 self._arrivals.accept(slot, topic, batch)
             except (Gap, Anew) as gap:
                 await self._stop_at(gap, slot)
             except Conflict as conflict:
                 await self._hold(conflict, slot, conflict.offset)
+            slot.note_arrived(len(slot.backlog) - waiting, time.monotonic())
         self._resume_gaps()
 
     async def _stop_at(self, gap: Gap | Anew, slot: Slot) -> None:
@@ -381,6 +383,7 @@ class Engine:
             item.mail = row["n"]
             slot.mail_taken += 1
             slot.backlog.append(item)
+            slot.note_arrived(1, time.monotonic())
 
     def _input_of(self, slot: Slot, body: bytes, topic: str = "") -> Input:
         """An input that does not come from a topic: mail, or a parked message that is replayed."""
@@ -407,6 +410,7 @@ class Engine:
             share = max(budget // (len(waiting) - n), 1)
             if taken := await self._decide_slot(slot, batch, min(share, budget)):
                 touched.add(slot.number)
+                batch.waits += slot.take_waits(taken)
                 budget -= taken
             if budget <= 0:
                 break
@@ -569,7 +573,24 @@ class Engine:
         offsets = {(topic, slot.number): at.next_offset for slot in self.slots.values() for topic, at in slot.positions.items()}
         if offsets:
             await self._feed.note_offsets(offsets)
-        self.metrics.observe(self.slots.values(), self._relay, self._handler, self._arrivals)
+        await self._observe()
+
+    async def _observe(self) -> None:
+        """What the metrics show of this moment."""
+        now, slots = time.monotonic(), list(self.slots.values())
+        lag: dict[str, int] = dict.fromkeys(self._arrivals.topics(), 0)
+        for slot in slots:
+            for topic in lag:
+                lag[topic] += max(self._feed.end_of(topic, slot.number) - slot.position(topic).next_offset, 0)
+        self.metrics.observe(slots, self._arrivals.duplicates)
+        self.metrics.observe_delays(
+            lag=lag,
+            oldest_s=max((now - slot.came[0][0] for slot in slots if slot.came), default=0.0),
+            late=[slot.timers.late(self._clock(slot, slot.clock)) for slot in slots],
+            unpublished=self._relay.waiting,
+            outbox_s=self._relay.age(),
+        )
+        self.metrics.observe_waiting(await parking.waiting(self._reader, [slot.number for slot in slots]))
 
     def _blame(self, batch: Batch, error: Exception) -> None:
         """A permanent database error: halve the batch until the one message that causes it stands alone, then park it."""

@@ -72,6 +72,10 @@ class Feed:
     def hold(self, topic: str, partition: int, *, on: bool) -> None:
         (self._open.pause if on else self._open.resume)(self._at(topic, partition))
 
+    def end_of(self, topic: str, partition: int) -> int:
+        """The next offset that will be written, as the last fetch told it; 0 before the first."""
+        return int(self._open.highwater(self._at(topic, partition)) or 0)
+
     async def start_of(self, topic: str, partition: int) -> int:
         at = self._at(topic, partition)
         async with asyncio.timeout(START_TIMEOUT_S):

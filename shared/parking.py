@@ -36,6 +36,25 @@ async def forget(connection: asyncpg.Connection, home: str) -> None:
     await connection.execute("delete from parked_home where home = $1 and not exists (select from parked where home = $1)", home)
 
 
+COUNTED_MAX = 10_000
+"""Counting further would read more than the answer is worth: somebody must look either way."""
+
+
+async def waiting(connection: asyncpg.Connection, partitions: list[int]) -> tuple[int, int]:
+    """How many messages of these partitions are parked, and how many wait in quarantine; neither above COUNTED_MAX."""
+    row = await connection.fetchrow(
+        """
+        select (select count(*) from (select from parked where partition = any($1::smallint[]) limit $2) as counted),
+            (select count(*) from (
+                select from quarantine where status = 'waiting' and partition = any($1::smallint[]) limit $2) as counted)
+        """,
+        partitions,
+        COUNTED_MAX,
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
 async def list_homes(connection: asyncpg.Connection) -> list[asyncpg.Record]:
     rows: list[asyncpg.Record] = await connection.fetch(
         """

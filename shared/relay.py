@@ -39,6 +39,7 @@ class Relay:
         self._settings = settings
         self._service = service
         self._queue: deque[list[Entry]] = deque()
+        self._put_at: deque[float] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -71,6 +72,7 @@ class Relay:
         if error := self.failure():
             raise error
         self._queue.append(entries)
+        self._put_at.append(time.monotonic())
         self._queued += len(entries)
         if self._queued > QUEUE_ENTRIES_MAX:
             self._room.clear()
@@ -79,6 +81,10 @@ class Relay:
     @property
     def waiting(self) -> int:
         return self._queued
+
+    def age(self) -> float:
+        """Seconds since the oldest entry that is not acknowledged yet was committed; 0 when all are."""
+        return time.monotonic() - self._put_at[0] if self._put_at else 0.0
 
     async def drained(self) -> None:
         """Return when all that was handed over is published. Raises what stopped the relay."""
@@ -93,8 +99,11 @@ class Relay:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
-                    entries = [entry for work in self._take() for entry in work]
+                    taken = self._take()
+                    entries = [entry for work in taken for entry in work]
                     await self._publish(entries)
+                    for _ in taken:
+                        self._put_at.popleft()
                     self._queued -= len(entries)
                     if self._queued <= QUEUE_ENTRIES_MAX:
                         self._room.set()

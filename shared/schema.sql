@@ -131,6 +131,7 @@ create table if not exists quarantine (
     at timestamptz not null default now(),
     status text not null default 'waiting'
 );
+create index if not exists quarantine_waiting on quarantine (partition) where status = 'waiting';
 
 -- A credit group whose message could not be handled: its later messages and timers queue behind it, in order.
 create table if not exists parked_home (

@@ -185,6 +185,7 @@ class Slot:
         self.handled: dict[str, int] = {}
         self.timers = Timers()
         self.backlog: deque[Input] = deque()
+        self.came: deque[tuple[float, int]] = deque()
         self.mail_taken = 0
         self.careful = 0
         self.attempt = ""
@@ -200,9 +201,27 @@ class Slot:
     def position(self, topic: str) -> Position:
         return self.positions.setdefault(topic, Position())
 
+    def note_arrived(self, count: int, at: float) -> None:
+        """So many inputs joined the backlog together."""
+        if count:
+            self.came.append((at, count))
+
+    def take_waits(self, count: int) -> list[tuple[float, int]]:
+        """When the first `count` inputs of the backlog had come: (moment, how many), oldest first; they are decided now."""
+        waits = []
+        while count and self.came:
+            at, together = self.came.popleft()
+            taken = min(count, together)
+            waits.append((at, taken))
+            if taken < together:
+                self.came.appendleft((at, together - taken))
+            count -= taken
+        return waits
+
     def forget_arrivals(self) -> None:
         """Topics are about to be read again from what was decided; what waits undecided will arrive again."""
         self.backlog.clear()
+        self.came.clear()
         self.mail_taken = 0
         for position in self.positions.values():
             position.arrived = dict(position.seen)

@@ -47,6 +47,13 @@ class Timers:
         first = self.first()
         return first is not None and first.due is not None and first.due <= at
 
+    def late(self, at: dt.datetime) -> tuple[int, float]:
+        """How many of the timers in memory are due and have not fired, and by how many seconds the first of them is late."""
+        if not self.due(at):
+            return 0, 0.0
+        dues = [timer.due for timer in self._timers.values() if timer.due is not None and timer.due <= at]
+        return len(dues), (at - min(dues)).total_seconds()
+
     @property
     def exhausted(self) -> bool:
         """The window is empty but the table may hold more."""

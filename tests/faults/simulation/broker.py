@@ -120,6 +120,9 @@ class Consumer:
         self._positions[at] = offset
         self._news.set()
 
+    def highwater(self, at: TopicPartition) -> int:
+        return len(self._broker.log(at))
+
     def pause(self, *places: TopicPartition) -> None:
         self._held.update(places)
 
