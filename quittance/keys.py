@@ -9,7 +9,16 @@ from typing import NamedTuple
 import asyncpg
 
 from quittance.installation import Unusable
-from services.gateway.credentials import EVERYTHING, TOKEN_BYTES, TOKEN_PREFIX, Credential, development, install, system_of_record
+from services.gateway.credentials import (
+    EVERYTHING,
+    TOKEN_BYTES,
+    TOKEN_PREFIX,
+    Credential,
+    console,
+    development,
+    install,
+    system_of_record,
+)
 from shared.settings import Settings
 
 WAREHOUSE = Credential(
@@ -33,16 +42,17 @@ def people_path(settings: Settings) -> Path:
 
 
 class Tokens(NamedTuple):
-    """Of the person at this machine, the warehouse, and the system that keeps accounts and limits."""
+    """Of the person at this machine, the warehouse, the system that keeps accounts and limits, and the console."""
 
     people: str
     warehouse: str
     records: str
+    console: str
 
 
 async def issue(settings: Settings) -> Tokens:
     """Made once, and known to the gateway of this installation."""
-    people = (development(), WAREHOUSE, system_of_record())
+    people = (development(), WAREHOUSE, system_of_record(), console())
     tokens = Tokens(*(_kept(settings, credential) for credential in people))
     connection = await asyncpg.connect(settings.database("gateway"))
     try:

@@ -188,7 +188,7 @@ async def _prepare(settings: Settings) -> None:
 @asynccontextmanager
 async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> AsyncIterator[Stage]:
     url = installation.gateway_url(settings)
-    senders = Senders(*(Gateway(url, token) for token in tokens))
+    senders = Senders(*(Gateway(url, token) for token in (tokens.people, tokens.warehouse, tokens.records)))
     looks = await desks(settings, TRADING)
     try:
         async with reading(settings, READ) as reader:

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.console import auditing, browser, guarding, live, mishaps, pages, sessions, signin
+from services.console import auditing, browser, guarding, live, mishaps, pages, sessions, signin, wishes
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from shared.engine import Engine
@@ -57,6 +57,7 @@ async def start(request: Any) -> Response:
 def _life(settings: Settings) -> Any:
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
+        app.state.gateway = wishes.client(settings)
         # In the background, so that /livez answers and pages say "starting" while the database is away.
         running = asyncio.create_task(_run(app, settings), name="console")
         try:
@@ -64,6 +65,7 @@ def _life(settings: Settings) -> Any:
         finally:
             running.cancel()
             await asyncio.wait({running}, timeout=3)
+            await app.state.gateway.aclose()
 
     return life
 

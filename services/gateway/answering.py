@@ -17,6 +17,7 @@ from services.gateway import credentials, flows, withheld
 from services.gateway.backlog import Backlog
 from services.gateway.bodies import Malformed
 from services.gateway.credentials import Credential
+from services.gateway.delegation import speaking_for
 from services.gateway.door import Traffic, busy
 from services.gateway.intake import Admitted
 from services.gateway.problems import Problem, unauthenticated
@@ -59,14 +60,14 @@ def desk_of(request: Request) -> Desk:
 
 
 async def who_asks(request: Request, desk: Desk) -> Credential:
-    """Raises `Problem` 401."""
+    """The credential, as the person it speaks for. Raises `Problem` 401, or 400 when that is not said as it must be."""
     token = credentials.token_in(request.headers.get("authorization"))
     async with desk.pool.acquire() as connection:
         who = await credentials.find(connection, token) if token else None
     if who is None:
         log.info("refused", reason="no valid credential", path=request.url.path)
         raise unauthenticated()
-    return who
+    return speaking_for(who, request.headers)
 
 
 async def check_room(desk: Desk) -> None:

@@ -21,7 +21,10 @@ TOKEN_BYTES = 32
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """`feed` names the sender's numbering of documents. `types` without major: `orders.place_order`, or `*`."""
+    """`feed` names the sender's numbering of documents. `types` without major: `orders.place_order`, or `*`.
+
+    One that `delegates` speaks for people: each request says for whom (`delegation.py`).
+    """
 
     name: str
     team: str
@@ -30,6 +33,7 @@ class Credential(msgspec.Struct, frozen=True):
     feed: str
     types: tuple[str, ...]
     portfolios: tuple[str, ...] = ()
+    delegates: bool = False
 
     def may_send(self, message: type[Message]) -> bool:
         return EVERYTHING in self.types or type_name(message).rsplit(".", 1)[0] in self.types
@@ -45,12 +49,13 @@ class Credential(msgspec.Struct, frozen=True):
 async def find(connection: asyncpg.Connection, token: str) -> Credential | None:
     """The credential of this token, unless it is unknown or revoked."""
     row = await connection.fetchrow(
-        "select name, team, actor, role, feed, types, portfolios from credential where token_hash = $1 and revoked_at is null",
+        "select name, team, actor, role, feed, types, portfolios, delegates from credential "
+        "where token_hash = $1 and revoked_at is null",
         _hash(token),
     )
     if row is None:
         return None
-    named = {name: row[name] for name in ("name", "team", "actor", "role", "feed")}
+    named = {name: row[name] for name in ("name", "team", "actor", "role", "feed", "delegates")}
     return Credential(**named, types=tuple(row["types"]), portfolios=tuple(row["portfolios"]))
 
 
@@ -64,8 +69,8 @@ async def issue(connection: asyncpg.Connection, credential: Credential) -> str:
 async def install(connection: asyncpg.Connection, token: str, credential: Credential) -> None:
     """Make a credential for a token that exists already, such as the one a local installation keeps in its folder."""
     await connection.execute(
-        "insert into credential (token_hash, name, team, actor, role, feed, types, portfolios) "
-        "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (token_hash) do nothing",
+        "insert into credential (token_hash, name, team, actor, role, feed, types, portfolios, delegates) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (token_hash) do nothing",
         _hash(token),
         credential.name,
         credential.team,
@@ -74,6 +79,7 @@ async def install(connection: asyncpg.Connection, token: str, credential: Creden
         credential.feed,
         list(credential.types),
         list(credential.portfolios),
+        credential.delegates,
     )
 
 
@@ -91,6 +97,11 @@ def development() -> Credential:
 def system_of_record() -> Credential:
     """The credential of a system that sends what people approved there, such as the file of limits of an ERP (A6)."""
     return Credential("records", "home", "records", "feed", EVERYTHING, (EVERYTHING,))
+
+
+def console() -> Credential:
+    """The credential of the console: it says for whom, in which role, with every wish."""
+    return Credential("console", "home", "console", "console", "console", (EVERYTHING,), delegates=True)
 
 
 def token_in(authorization: str | None) -> str | None:

@@ -12,6 +12,8 @@ create table if not exists credential (
     portfolios text[] not null,  -- empty: all
     revoked_at timestamptz
 );
+-- Whether it speaks for people (the console's): its requests say who asks, and in which role.
+alter table credential add column if not exists delegates boolean not null default false;
 
 -- The index by which commands are routed and checked, built from facts of accounts. asked_at is set before the account
 -- has opened; at_desk is true once the order desk knows it, so that its orders can be decided.

@@ -12,12 +12,13 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 import xlsxwriter
 
 from services.gateway import held, quarantine
 from services.gateway.answering import BODY_BYTES_MAX
-from services.gateway.credentials import Credential, development
+from services.gateway.credentials import Credential, console, development
 from shared.testing import Servers
 from tests.running import House, finished, house
 
@@ -206,6 +207,24 @@ def test_a_command_carries_who_sent_it_from_the_credential(running: House) -> No
     found = [json.loads(row["sent"]) for row in asyncio.run(_on_database(running, sent))]
     (mine,) = [each for each in found if each["correlationid"] == flow]
     assert (mine["actorid"], mine["actorrole"], mine["teamid"]) == ("nora", "controller", "north")
+
+
+def test_a_command_of_the_console_carries_the_person_it_is_for(running: House) -> None:
+    rose = {"Quittance-Actor": "rose", "Quittance-Role": "controller", "Quittance-Team": "desk"}
+    who = msgspec.structs.replace(console(), feed="*")
+    with running.client(who) as other:
+        assert problem(other.post("/v1/orders", json=order("nobody's")), 400)["errors"][0]["field"] == "quittance-actor"
+        flow = other.post("/v1/orders", json=order("hers"), headers=rose | {"Prefer": "wait=20"}).json()["flow"]
+        problem(other.get(f"/v1/flows/{flow}", headers=rose | {"Quittance-Team": "north"}), 404)
+    sent = "select convert_from(body, 'utf8')::jsonb as sent from journal where lane like 'orders.commands/%'"
+    found = [json.loads(row["sent"]) for row in asyncio.run(_on_database(running, sent))]
+    (mine,) = [each for each in found if each["correlationid"] == flow]
+    assert (mine["actorid"], mine["actorrole"], mine["teamid"]) == ("rose", "controller", "desk")
+
+
+def test_nobody_but_the_console_speaks_for_people(client: httpx.Client) -> None:
+    told = problem(client.post("/v1/orders", json=order("forged"), headers={"Quittance-Role": "director"}), 400)
+    assert told["errors"][0]["problem"] == "this credential speaks for itself only"
 
 
 def test_malformed_json_is_told_with_line_and_column(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from tests.faults.sabotage.guard import Guard, out
 
 DOOR = "tests/flows/test_gateway.py::"
 BODIES = "tests/gateway/test_bodies.py::"
+DELEGATION = "tests/gateway/test_delegation.py::"
 
 GUARDS = (
     Guard(
@@ -51,6 +52,34 @@ GUARDS = (
         file="services/gateway/admission.py",
         takes_out=out("actor=who.actor, role=who.role, team=who.team)", 'actor="", role="", team="")'),
         tests=(DOOR + "test_a_command_carries_who_sent_it_from_the_credential",),
+    ),
+    Guard(
+        name="only the console speaks for people",
+        promise="Who, G1",
+        file="services/gateway/delegation.py",
+        takes_out=out("if not who.delegates:", "if False:"),
+        tests=(DELEGATION + "test_nobody_else_says_for_whom_they_speak",),
+    ),
+    Guard(
+        name="the console says for whom",
+        promise="Who",
+        file="services/gateway/delegation.py",
+        takes_out=out("for name in NEEDED if not named.get(name))", "for name in () if not named.get(name))"),
+        tests=(DELEGATION + "test_the_console_says_who_in_which_role_and_team",),
+    ),
+    Guard(
+        name="a person reaches no more than the console may",
+        promise="Who, G1",
+        file="services/gateway/delegation.py",
+        takes_out=out(" if who.sees(portfolio))", ")"),
+        tests=(DELEGATION + "test_a_person_reaches_no_more_portfolios_than_the_credential",),
+    ),
+    Guard(
+        name="a request is read as the person it names",
+        promise="Who",
+        file="services/gateway/answering.py",
+        takes_out=out("return speaking_for(who, request.headers)", "return who"),
+        tests=(DOOR + "test_a_command_of_the_console_carries_the_person_it_is_for",),
     ),
     Guard(
         name="a credential sends only what it may",
