@@ -37,13 +37,9 @@ def test_what_is_not_answered_in_time_was_sent() -> None:
 
 
 def test_every_fault_is_told_with_how_to_mend_it() -> None:
-    faults = [
-        {"field": "data.text", "problem": "is empty", "mend": "write something"},
-        {"field": "x", "problem": "y", "mend": "z"},
-    ]
-    assert (
-        _read(answer(422, {"detail": "2 things", "errors": faults})).said == "note is empty: write it; name is empty: write it."
-    )
+    faults = [{"field": field, "problem": f"{field} is empty", "mend": "write it"} for field in ("note", "name")]
+    said = _read(answer(422, {"detail": "2 things must be mended", "errors": faults})).said
+    assert said == "note is empty: write it; name is empty: write it."
 
 
 @pytest.mark.parametrize("status", [429, 503])
