@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from quittance.installation import Unusable
+from quittance.installation import CONSOLE_STEP, Unusable
 from quittance.processes import Program
 from quittance.readers import Link
 from shared.service import Service
@@ -15,6 +15,7 @@ DECLARED = {
     "orders": "services.orders.app",
     "gateway": "services.gateway.app",
     "payments": "quittance.standin",
+    "console": "services.console.app",
 }
 """Service → the module that declares it as `SERVICE`. The stand-in plays payments until that service is there."""
 PROGRAMS = {
@@ -22,13 +23,16 @@ PROGRAMS = {
     "orders": "services.orders",
     "gateway": "services.gateway",
     "payments": "quittance.standin",
+    "console": "services.console",
 }
 """Service → what runs it (`python -m`)."""
-PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3}
+PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3, "console": CONSOLE_STEP}
 """Ports behind the gateway's own."""
 
 WORKING = ("gateway", "accounts", "orders")
 TRADING = (*WORKING, "payments")
+RUNNING = (*TRADING, "console")
+"""What `quittance run` starts: those who decide, and the console, which only looks."""
 
 LINKS = (
     Link("gateway", "accounts.commands", "accounts"),

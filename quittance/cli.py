@@ -19,16 +19,18 @@ from rich.markup import escape
 from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
 from quittance import archives, installation, intake, keys, parked, quarantine, show
+from quittance import people as folk
 from quittance.cast import DECLARED, PROGRAMS, program_of
 from quittance.installation import Unusable
 from quittance.intake import Gateway, as_json
 from quittance.processes import Processes
 from quittance.screen import console, progress
+from services.console.people import ROLES, ZONE, Person
 
 BENCH = "quittance.bench"
 FAILED, DIFFERENT = 1, 1
-FOLDED = tuple(name for name in DECLARED if name != "gateway")
-"""Services whose rows are a fold of their journal; the gateway decides nothing, and keeps what it was sent."""
+FOLDED = tuple(name for name in DECLARED if name not in ("gateway", "console"))
+"""Services whose rows are a fold of their journal; the gateway keeps what it was sent, the console what it heard."""
 
 app = typer.Typer(
     help="Order to cash on one event log.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -39,6 +41,8 @@ app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
 journal_app = typer.Typer(help="The ranges of a service's journal, and those taken out into files.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
+people_app = typer.Typer(help="Who may sign in to the console.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for a script.")]
 Value = TypeVar("Value")
@@ -127,11 +131,17 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Stop everything at the end; the last line is one JSON object.")] = False,
     port: Annotated[int | None, typer.Option(help="The gateway's port; its neighbours take the next ones.")] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic day.")] = 1,
+    demo_people: Annotated[
+        bool | None,
+        typer.Option("--demo-people/--no-demo-people", help="Make one person of each role; default: for the day only."),
+    ] = None,
 ) -> None:
     """Start everything, send a stream of orders, and show what becomes of it."""
     from quittance.run import Wish, perform  # the slowest import, and only needed here
 
-    wish = Wish(orders=orders, accounts=accounts, speed=speed, trade=trade, once=once, port=port, seed=seed)
+    wish = Wish(
+        orders=orders, accounts=accounts, speed=speed, trade=trade, once=once, port=port, seed=seed, demo_people=demo_people
+    )
     raise typer.Exit(perform(wish))
 
 
@@ -292,6 +302,36 @@ def refill(
     with console.status("writing topics anew"):
         done = do(write_anew(installation.chosen(), names or list(DECLARED)))
     print(as_json(done)) if json else show.refilled(done)
+
+
+@people_app.command("add")
+def people_add(
+    name: Annotated[str, typer.Argument(help="What they type to sign in.")],
+    role: Annotated[str, typer.Option(help=f"One of: {', '.join(ROLES)}.")],
+    shown: Annotated[str, typer.Option(help="How pages call them; default the name.")] = "",
+    team: Annotated[str, typer.Option()] = "home",
+    portfolio: Annotated[list[str] | None, typer.Option(help="What they see; may be given often; default everything.")] = None,
+    zone: Annotated[str, typer.Option(help="Of the times they are shown.")] = ZONE,
+) -> None:
+    """Add a person, or give one a new password, role and portfolios; the password is asked for, or read from standard input."""
+    person = Person(name, shown or name, role, team, tuple(portfolio or ()), zone)
+    asked = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline()
+    do(folk.add(installation.chosen(), person, asked.rstrip("\n")))
+    console.print(f"{name} may sign in as {role}")
+
+
+@people_app.command("list")
+def people_list(json: AsJson = False) -> None:
+    """Who there is, in which role, and who may sign in no more."""
+    found = do(folk.everybody(installation.chosen()))
+    print(as_json([dict(row) for row in found])) if json else show.people(found)
+
+
+@people_app.command("disable")
+def people_disable(name: str) -> None:
+    """Sign a person out everywhere, and let them in no more; `people add` lets them in again."""
+    do(folk.disable(installation.chosen(), name))
+    console.print(f"{name} may not sign in any more")
 
 
 @journal_app.command("list")

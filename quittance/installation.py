@@ -18,6 +18,8 @@ from shared.settings import Settings
 NOTED = ("clock", "partitions", "namespace", "port")
 NOTES = "installation.json"
 GATEWAY_PORT = 8080
+CONSOLE_STEP = 4
+"""The console's port behind the gateway's."""
 
 
 class Unusable(Exception):
@@ -70,9 +72,16 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
         "CLOCK": settings.clock,
         "PORT": str(port),
     }
+    # Where the gateway is may be said from outside: in containers it is another machine.
+    fixed |= {"GATEWAY": os.environ.get("QUITTANCE_GATEWAY") or gateway_url(settings)}
     ours = {f"QUITTANCE_{name}": value for name, value in fixed.items()}
     return {**os.environ, **ours, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 
 
 def gateway_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.port}"
+
+
+def console_url(settings: Settings) -> str:
+    """Where people reach the console: as set, else its port behind the gateway's."""
+    return settings.public_url or f"http://{settings.host}:{settings.port + CONSOLE_STEP}"

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from contracts.envelope import Unreadable
-from quittance.cast import TRADING
+from quittance.cast import RUNNING
 from quittance.installation import Unusable
 from quittance.readers import connected
 from shared import parking
@@ -58,7 +58,7 @@ async def open_databases(settings: Settings, names: Iterable[str]) -> AsyncItera
 
 
 async def groups(settings: Settings) -> list[Group]:
-    async with open_databases(settings, TRADING) as databases:
+    async with open_databases(settings, RUNNING) as databases:
         return [
             Group(name, row["home"], row["partition"], row["reason"], row["since"], row["messages"], row["replay"])
             for name, connection in databases.items()
@@ -68,7 +68,7 @@ async def groups(settings: Settings) -> list[Group]:
 
 async def show(settings: Settings, home: str) -> list[Waiting]:
     """The queue of a group, in order. Raises `Unusable` when it is not parked anywhere."""
-    async with open_databases(settings, TRADING) as databases:
+    async with open_databases(settings, RUNNING) as databases:
         found = [
             Waiting(
                 name, row["n"], row["topic"], row["message_id"], row["type"], row["reason"], row["body"].decode(errors="replace")
@@ -94,7 +94,7 @@ async def repair(settings: Settings, service: str, n: int, file: Path) -> None:
 
 async def replay(settings: Settings, home: str) -> list[str]:
     """Ask the owners to replay a group; returns the services where it was parked."""
-    async with open_databases(settings, TRADING) as databases:
+    async with open_databases(settings, RUNNING) as databases:
         asked = [name for name, connection in databases.items() if await parking.replay(connection, home)]
     if not asked:
         raise Unusable(f"no group {home!r} is parked; `quittance parked list` names those that are")

@@ -150,7 +150,7 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            mend = "set QUITTANCE_PORT (or --port) so that it and the next three are free"
+            mend = "set QUITTANCE_PORT (or --port) so that it and the next four are free"
             raise Unusable(f"port {port} is taken by another program; {mend}") from error
 
 

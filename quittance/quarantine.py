@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from quittance.cast import TRADING
+from quittance.cast import RUNNING
 from quittance.installation import Unusable
 from quittance.parked import open_databases
 from services.gateway import quarantine as withheld
@@ -42,7 +42,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 async def waiting(settings: Settings, most: int = SHOWN_MAX) -> tuple[int, list[Kept]]:
     """(how many wait, the oldest of them)."""
-    async with open_databases(settings, TRADING) as databases:
+    async with open_databases(settings, RUNNING) as databases:
         count = 0
         found: list[Kept] = []
         for name, connection in databases.items():
@@ -58,7 +58,7 @@ async def waiting(settings: Settings, most: int = SHOWN_MAX) -> tuple[int, list[
 
 async def show(settings: Settings, name: str) -> Kept:
     """Raises `Unusable` when nothing has this id."""
-    async with open_databases(settings, TRADING) as databases:
+    async with open_databases(settings, RUNNING) as databases:
         if name.isdecimal() and GATEWAY in databases:
             row = await databases[GATEWAY].fetchrow("select * from withheld where id = $1", int(name))
             if row is not None:

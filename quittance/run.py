@@ -22,9 +22,9 @@ import msgspec
 
 from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
-from quittance import installation, keys, replay
+from quittance import installation, keys, people, replay
 from quittance.board import Board
-from quittance.cast import BACK_LINKS, READ, TRADING, WORKING, links_of, program_of, service_of
+from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WORKING, links_of, program_of, service_of
 from quittance.day import day
 from quittance.facts import reading
 from quittance.installation import Unusable
@@ -52,7 +52,7 @@ DEFAULT_TERMS = ("30", "standard", "main", "open", "no")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. `speed` None and `trade` None: the default of what is run."""
+    """What was asked for. `speed`, `trade` and `demo_people` None: the default of what is run."""
 
     orders: Path | None = None
     accounts: Path | None = None
@@ -61,6 +61,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
     port: int | None = None
     seed: int = SEED
+    demo_people: bool | None = None
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,26 +114,39 @@ async def run(wish: Wish) -> int:
 
 async def _started(wish: Wish, settings: Settings, processes: Processes) -> int:
     began = time.monotonic()
-    for name in TRADING:
+    for name in RUNNING:
         processes.start(program_of(settings, name))
     script = await asyncio.to_thread(_script, wish, settings)
     await processes.ready()
     told(
-        f"{', '.join(TRADING)} are ready after {time.monotonic() - began:.1f} s; "
+        f"{', '.join(RUNNING)} are ready after {time.monotonic() - began:.1f} s; "
         f"the gateway is {installation.gateway_url(settings)}"
     )
     tokens = await keys.issue(settings)
+    await _who_signs_in(wish, settings)
     async with _stage(settings, script, tokens) as stage:
         seconds = await _perform(stage, script)
         result = _result(stage, script, seconds)
     _summary(settings, stage, script, result)
     if wish.once:
-        told("  it stops now   look again with: make up && quittance serve accounts orders gateway")
+        told("  it stops now   look again with: make up && quittance serve accounts orders gateway console")
         await processes.stop()
         print(json.dumps(msgspec.to_builtins(result)), flush=True)
     else:
         await _until_asked()
     return 0 if result.complete else 1
+
+
+async def _who_signs_in(wish: Wish, settings: Settings) -> None:
+    """Where the console is, and who can look. People are invented for the invented day only, unless it was asked."""
+    told(f"the console is {installation.console_url(settings)}")
+    if wish.demo_people if wish.demo_people is not None else wish.orders is None:
+        password = await people.make_demo(settings)
+        names = ", ".join(f"{person.name} ({person.role.replace('_', ' ')})" for person in people.DEMO)
+        told(f"  sign in as     {names}")
+        told(f"  password       {password}" if password else f"  password       in {people.password_path(settings)}")
+    elif not await people.everybody(settings):
+        told("  sign in        nobody can yet: quittance people add NAME --role director")
 
 
 @contextmanager
@@ -176,7 +190,7 @@ async def _prepare(settings: Settings) -> None:
     """Topics and databases, before anything runs: what does not fit is said here, not in four logs."""
     try:
         await create_topics(settings)
-        for name in TRADING:
+        for name in RUNNING:
             await prepare(settings, name, service_of(name).schema)
     except (InstallationMismatch, TopicMismatch) as error:
         raise Unusable(
@@ -379,7 +393,8 @@ def _where_to_look(settings: Settings, stage: Stage, script: Script) -> None:
     say = told
     example = stage.board.example("held") or stage.board.example("referred") or stage.board.example("released")
     say("\n[bold]Where to look[/] (`source .venv/bin/activate` first)")
-    say(f"  held orders    {installation.gateway_url(settings)}/  (any user; the password is in {keys.people_path(settings)})")
+    say(f"  release desk   {installation.console_url(settings)}/")
+    say(f"  held, plain    {installation.gateway_url(settings)}/  (any user; the password is in {keys.people_path(settings)})")
     if example:
         say(f"  why            quittance explain {example}")
         say(f"  what happened  quittance trace {example}")

@@ -315,3 +315,12 @@ def kept(found: Kept) -> None:
     for reason in found.reasons:
         console.print(f"  [red]{escape(reason)}[/]")
     console.print(escape(found.bytes), soft_wrap=True)
+
+
+def people(found: Iterable[Any]) -> None:
+    table = Table("name", "shown", "role", "team", "portfolios", "zone", "", box=None)
+    for row in found:
+        state = "disabled" if row["disabled_at"] else "signs in elsewhere" if row["elsewhere"] else ""
+        portfolios = ", ".join(row["portfolios"]) or "all"
+        table.add_row(row["name"], row["shown"], row["role"], row["team"], portfolios, row["zone"], state)
+    console.print(table)

@@ -37,7 +37,7 @@ ROWS = 1_500
 RUN_S_MAX = 300
 LEASE_S = "2"
 """Short, so that a new instance may take over soon after a kill."""
-SERVICES = 4
+SERVICES = 5
 
 
 @dataclass
