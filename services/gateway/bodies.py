@@ -51,6 +51,10 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         orders.RecordDelivery,
         orders.RecordReturn,
         orders.AnswerRecall,
+        orders.RegisterDeal,
+        orders.ApproveDeal,
+        orders.DeclineDeal,
+        orders.WithdrawDeal,
         accounts.OpenAccount,
         accounts.ChangeTerms,
         accounts.ChangeLimit,
@@ -318,7 +322,7 @@ def _check_money(command: Command) -> None:
             ]
         case orders.RecordReturn():
             faults = list(_return_faults(command))
-        case accounts.OpenAccount() if command.currency not in money.EXPONENTS:
+        case accounts.OpenAccount() | orders.RegisterDeal() if command.currency not in money.EXPONENTS:
             faults = [Fault("data.currency", f"{command.currency!r} is no active ISO 4217 currency", "write it as GBP")]
         case accounts.OpenAccount() if command.parent == command.account:
             faults = [Fault("data.parent", "an account cannot be its own parent", "leave it out for a root")]

@@ -1,4 +1,4 @@
-"""Some thirty situations of the order desk and the fact that each gives, for the golden corpus.
+"""Some forty situations of the order desk and the fact that each gives, for the golden corpus.
 
 `python -m tests.contracts.golden_situations` writes the corpus of the present decider. A file that exists is never
 rewritten: when the same situation gives other bytes, the decider needs a new version, and that version a folder of its own.
@@ -19,7 +19,19 @@ from contracts.accounts import Terms
 from contracts.envelope import encode_value
 from contracts.message import Message
 from services.orders.model import DECIDER
-from tests.models.orders_desk import TODAY, change, desk_with, despatch, invoice, opened, order, overdue_invoice, release
+from tests.models.orders_desk import (
+    TODAY,
+    Desk,
+    approve,
+    change,
+    deal,
+    despatch,
+    invoice,
+    opened,
+    order,
+    overdue_invoice,
+    release,
+)
 from tests.models.orders_policies import adopting
 
 FOLDER = Path(__file__).with_name("golden") / f"decider-{DECIDER}"
@@ -28,6 +40,7 @@ PO = Terms(po_required=True)
 COD = Terms(cash_on_delivery=True)
 OLD = overdue_invoice("i1", 5_000, 45)
 LINE = orders.Line(sku="A1", quantity=4, unit_price=Decimal("25.00"), amount_minor=10_000, description="Lantern")
+DEAL = [deal(), approve()]
 LENIENT = {"oldest_overdue": {"days_max": 60}, "overdue_share": {"mode": "off"}}
 SPLIT = orders.SplitOrder(order="web/1", account="acme", release_minor=400, reason="part")
 
@@ -93,13 +106,34 @@ SITUATIONS: dict[str, list[Message]] = {
         order(),
     ],
     "referred_to_the_director": [opened(), order(value_minor=10_000_001)],
+    "released_under_a_deal": [opened(), *DEAL, order(value_minor=50_000, deal="D1")],
+    "released_as_part_of_a_deal_by_its_po_number": [opened(limit_minor=0), *DEAL, order(value_minor=20_000, po_number="D1")],
+    "released_above_a_deal_within_the_deviation": [opened(limit_minor=0), *DEAL, order(value_minor=55_000, deal="D1")],
+    "released_under_a_deal_in_a_group": [
+        opened(limit_minor=5_000),
+        opened("north", 20_000, parent="acme"),
+        deal(account="north"),
+        approve(account="north"),
+        order(value_minor=50_000, account="north", deal="D1"),
+    ],
+    "released_by_a_person_who_uses_a_deal": [
+        opened(limit_minor=0), OLD, *DEAL, order(value_minor=70_000, deal="D1"), release()
+    ],
+    "held_above_a_deal": [opened(limit_minor=0), *DEAL, order(value_minor=55_001, deal="D1")],
+    "held_before_a_deals_window": [
+        opened(limit_minor=0), deal(from_on=TODAY + DAY), approve(), order(value_minor=50_000, deal="D1")
+    ],
+    "held_for_what_no_deal_covers": [opened(limit_minor=0), OLD, *DEAL, order(value_minor=50_000, deal="D1")],
+    "held_beside_a_deal": [opened(limit_minor=10_000), *DEAL, order()],
     "rejected_by_policy": [adopting(checks={"po_number": {"mode": "reject"}}), opened(terms=PO), order()],
 }  # fmt: skip
 
 
 def outcome(messages: list[Message]) -> bytes:
     """The decision's fact, in canonical JSON, laid out for people."""
-    desk = desk_with(*messages[:-1])
+    desk = Desk()
+    for message in messages[:-1]:
+        desk.do(message, role="director", actor="sam" if isinstance(message, orders.RegisterDeal) else "anna")
     facts = desk.say(messages[-1], role="director")
     decided: Any = next(fact for fact in facts if getattr(fact, "decision", None) is not None)
     fact = {"fact": type(decided).__name__, **msgspec.json.decode(encode_value(decided))}

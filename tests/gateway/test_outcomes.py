@@ -23,12 +23,38 @@ from contracts.accounts import (
 )
 from contracts.envelope import ENVELOPES, Envelope, derived_id
 from contracts.message import Message
-from contracts.orders import RecallAnswered
+from contracts.orders import (
+    DealApproved,
+    DealDeclined,
+    DealRefused,
+    DealRegistered,
+    DealWithdrawn,
+    RecallAnswered,
+)
 from services.gateway.outcomes import HEARD, answers
 
 DAY = dt.date(2026, 3, 9)
 ANSWERS = [
     (RecallAnswered(order="web/1", account="A1", stopped=True), "orders", "recall answered"),
+    (
+        DealRegistered(
+            deal="D1",
+            account="A1",
+            currency="GBP",
+            value_minor=1,
+            from_on=DAY,
+            until_on=DAY,
+            evidence="",
+            level="director",
+            by="sam",
+        ),
+        "orders",
+        "registered",
+    ),
+    (DealApproved(deal="D1", account="A1", value_minor=1, until_on=DAY, by="bea", reason="launch"), "orders", "approved"),
+    (DealDeclined(deal="D1", account="A1", by="bea", reason="no"), "orders", "declined"),
+    (DealWithdrawn(deal="D1", account="A1", freed_minor=1, by="sam", reason="lost"), "orders", "withdrawn"),
+    (DealRefused(deal="D1", account="A1", reason="own_request", detail="another"), "orders", "refused"),
     (AccountRenamed(account="A1", name="New", reason="file"), "accounts", "renamed"),
     (StatusChanged(account="A1", status="dormant", was="open", reason="file"), "accounts", "status changed"),
     (StopScheduled(account="A1", on=DAY, reason="overdue"), "accounts", "stop scheduled"),

@@ -304,7 +304,7 @@ async def _folds(site: Site, found: Findings) -> None:
 
 
 async def _money(site: Site, journals: Journals) -> None:
-    """What the desk counts as exposure is the sum of its orders and of the items of payments; groups are sums of accounts."""
+    """What the desk counts as exposure is the sum of its orders, deals and the items of payments; groups are sums of accounts."""
     found, tables = journals.found, service_of("orders").tables
     positions, orders, standings = [await _rows(site, tables[field]) for field in ("position", "order", "account")]
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -312,6 +312,8 @@ async def _money(site: Site, journals: Journals) -> None:
         sums[order.account].update(reserved_minor=order.reserved_minor, unbilled_minor=order.unbilled_minor)
     for account, owed in journals.owed.items():
         sums[account].update(open_minor=owed)
+    for account, standing in standings.items():
+        sums[account].update(deals_minor=sum(deal.reserved_minor for deal in standing.deals))
     for account, standing in standings.items():
         if group_of(standing.home) in positions:
             for part in PARTS:
@@ -323,7 +325,7 @@ async def _money(site: Site, journals: Journals) -> None:
                 found.add("unbalanced", f"{owner}: {part} is {is_now} and the sum of its parts {should}")
 
 
-PARTS = ("open_minor", "unbilled_minor", "reserved_minor")
+PARTS = ("open_minor", "unbilled_minor", "reserved_minor", "deals_minor")
 
 
 async def _rows(site: Site, table: Any) -> dict[str, Any]:

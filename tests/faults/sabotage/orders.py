@@ -11,6 +11,7 @@ RECHECK = "tests/models/test_orders_recheck.py::"
 STORE = "tests/flows/test_orders_store.py::"
 WAREHOUSE = "tests/models/test_orders_warehouse.py::"
 POLICY = "tests/models/test_orders_policy.py::"
+DEALS = "tests/models/test_orders_deals.py::"
 NOTES = "tests/models/test_orders_notes.py::"
 
 GUARDS = (
@@ -299,7 +300,7 @@ GUARDS = (
     Guard(
         name="ten thousand causes open one recheck",
         promise="Storms",
-        file="services/orders/recheck.py",
+        file="services/orders/state.py",
         takes_out=out("return owner.waiting > 0 and owner.recheck < AGAIN", "return owner.waiting > 0"),
         tests=(RECHECK + "test_ten_thousand_causes_open_one_recheck_and_ask_for_one_more",),
     ),
@@ -316,6 +317,122 @@ GUARDS = (
         file="services/orders/store.py",
         takes_out=out("order by queue_rank, queue_turn limit $4", "order by key desc limit $4"),
         tests=(STORE + "test_a_recheck_takes_waiting_orders_by_rank_then_by_turn",),
+    ),
+    # announced deals
+    Guard(
+        name="an approved deal counts",
+        promise="F1, O8",
+        file="services/orders/exposure.py",
+        takes_out=out("        + position.deals_minor\n", ""),
+        tests=(DEALS + "test_an_approved_deal_counts_in_the_exposure_of_its_account_and_group",),
+    ),
+    Guard(
+        name="a deal counts in its group",
+        promise="F1, O8",
+        file="services/orders/fold.py",
+        takes_out=out(
+            "group=replace(group, deals_minor=group.deals_minor + moved) if group is not None else None", "group=group"
+        ),
+        tests=(DEALS + "test_an_approved_deal_counts_in_the_exposure_of_its_account_and_group",),
+    ),
+    Guard(
+        name="what an order takes over from its deal counts once",
+        promise="F1, O8",
+        file="services/orders/fold.py",
+        takes_out=out("    if fact.deal is None:\n        return state\n    deal =", "    return state\n    deal ="),
+        tests=(DEALS + "test_what_moves_from_deal_to_order_counts_once_at_every_single_fact",),
+    ),
+    Guard(
+        name="a person's release uses the deal as well",
+        promise="F1, O8",
+        file="services/orders/judge.py",
+        takes_out=out("standing.deal(ask.deal) if inputs.deal_minor else", "standing.deal(ask.deal) if not by_person else"),
+        tests=(DEALS + "test_a_person_who_releases_the_order_uses_its_deal",),
+    ),
+    Guard(
+        name="a deal covers its value and the deviation, no more",
+        promise="O4, O8",
+        file="shared/credit/rulebook.py",
+        takes_out=out(
+            "if inputs.value_minor * 100 > inputs.deal_minor * (100 + rules.reservation.deviation_percent):", "if False:"
+        ),
+        tests=(DEALS + "test_an_order_above_its_deal_is_covered_within_the_deviation_and_no_further",),
+    ),
+    Guard(
+        name="a deal covers nothing but value",
+        promise="O2, O8",
+        file="services/orders/judge.py",
+        takes_out=out("if finding.check not in by_deal]", "if False]"),
+        tests=(DEALS + "test_a_deal_covers_how_much_is_asked_and_nothing_else",),
+    ),
+    Guard(
+        name="a deal answers no check that nobody may override",
+        promise="A6, O8",
+        file="shared/credit/rulebook.py",
+        takes_out=out("for name in BY_VALUE if getattr(rules.checks, name).override", "for name in BY_VALUE"),
+        tests=(DEALS + "test_no_deal_answers_a_check_that_nobody_may_override",),
+    ),
+    Guard(
+        name="a deal covers nothing before its window",
+        promise="O8",
+        file="shared/credit/rulebook.py",
+        takes_out=out("if not inputs.deal_minor or inputs.deal_from_on is not None:", "if not inputs.deal_minor:"),
+        tests=(DEALS + "test_an_order_before_the_window_is_judged_without_cover_and_goes_when_the_window_begins",),
+    ),
+    Guard(
+        name="nobody approves the deal that they registered",
+        promise="A6, O8",
+        file="services/orders/deal.py",
+        takes_out=out("if actor(moment) == deal.by:", "if False:"),
+        tests=(DEALS + "test_a_deal_is_approved_by_another_person_with_authority_for_its_value",),
+    ),
+    Guard(
+        name="a deal is approved within authority",
+        promise="A6, O8",
+        file="services/orders/deal.py",
+        takes_out=out("if not authority.covers(deal.value_minor):", "if False:"),
+        tests=(DEALS + "test_a_deal_is_approved_by_another_person_with_authority_for_its_value",),
+    ),
+    Guard(
+        name="open deals are bounded",
+        promise="O8",
+        file="services/orders/deal.py",
+        takes_out=out("if len(standing.deals) >= OPEN_MAX:", "if False:"),
+        tests=(DEALS + "test_open_deals_of_an_account_are_bounded",),
+    ),
+    Guard(
+        name="a deal has a timer",
+        promise="6, O8",
+        file="services/orders/deadlines.py",
+        takes_out=out(
+            "        yield Timer(DEAL, deal_key(now.account, deal.deal), start",
+            "        Timer(DEAL, deal_key(now.account, deal.deal), start",
+        ),
+        tests=(DEALS + "test_an_unmatched_deal_expires_after_its_last_day_and_gives_its_reservation_back",),
+    ),
+    Guard(
+        name="an older deal's end does not end its namesake",
+        promise="6, O8",
+        file="services/orders/deal.py",
+        takes_out=out("if deal is None or moment.at.date() < deal.until_on:", "if deal is None:"),
+        tests=(DEALS + "test_the_end_of_an_older_deal_does_not_end_its_namesake",),
+    ),
+    Guard(
+        name="what a deal gives back decides held orders again",
+        promise="O7, O8",
+        file="services/orders/recheck.py",
+        takes_out=out(
+            "case orders.DealWithdrawn() | orders.DealExpired():\n            return fact.freed_minor > 0",
+            "case orders.DealWithdrawn() | orders.DealExpired():\n            return False",
+        ),
+        tests=(DEALS + "test_what_a_deal_gives_back_releases_a_held_order",),
+    ),
+    Guard(
+        name="what a match gives back decides held orders again",
+        promise="O7, O8",
+        file="services/orders/deal.py",
+        takes_out=out("*(_reopened(state) if freed else ())", ""),
+        tests=(DEALS + "test_what_a_match_gives_back_releases_a_held_order",),
     ),
     # what is said
     Guard(

@@ -84,7 +84,7 @@ class Customers:
 
     async def _send(self, deed: Deed, at: dt.datetime) -> bool:
         command = command_of(deed)
-        who = RECORDS if deed.what == "limit" else DESK
+        who = RECORDS if deed.what in ("limit", "announce") else DESK
         try:
             admitted: Admitted = await admit_one(
                 self._pool, Wish(command, deed.key or deed.account, at), "event", None, who, self._house.settings.partitions, at
@@ -132,6 +132,20 @@ def command_of(deed: Deed) -> accounts.Command:
             return orders.PlaceOrder(order=order, account=account, placed=_placed(deed.minor))
         case "change":
             return orders.ChangeOrder(order=order, account=account, placed=_placed(deed.minor * 2), reason="more")
+        case "quote":
+            deal = order.removeprefix("web/").split("-")[0]
+            return orders.PlaceOrder(order=order, account=account, placed=_placed(deed.minor, deal))
+        case "announce":
+            return orders.RegisterDeal(
+                deal=order, account=account, currency=CURRENCY, value_minor=deed.minor, evidence="mail",
+                from_on=EPOCH.date(), until_on=(EPOCH + dt.timedelta(days=3)).date(),
+            )  # fmt: skip
+        case "approve deal":
+            return orders.ApproveDeal(deal=order, account=account, reason="launch")
+        case "decline deal":
+            return orders.DeclineDeal(deal=order, account=account, reason="too much")
+        case "withdraw deal":
+            return orders.WithdrawDeal(deal=order, account=account, reason="lost")
         case "cancel":
             return orders.CancelOrder(order=order, account=account, reason="not wanted")
         case "release":
@@ -151,8 +165,8 @@ def command_of(deed: Deed) -> accounts.Command:
     raise LookupError(f"nobody knows how to {deed.what}")
 
 
-def _placed(minor: int) -> orders.Placed:
-    return orders.Placed(currency=CURRENCY, total_minor=minor, received_at=EPOCH)
+def _placed(minor: int, deal: str | None = None) -> orders.Placed:
+    return orders.Placed(currency=CURRENCY, total_minor=minor, received_at=EPOCH, deal=deal)
 
 
 def money_of(deed: Deed) -> Message:

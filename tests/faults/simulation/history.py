@@ -58,7 +58,7 @@ class History(msgspec.Struct, frozen=True):
 def draw(seed: int, services: tuple[str, ...]) -> History:
     dice = random.Random(seed)
     accounts = _accounts(dice)
-    deeds = [*_openings(accounts, dice), *_dealings(accounts, dice)]
+    deeds = [*_openings(accounts, dice), *_dealings(accounts, dice), *_announced(accounts, random.Random(f"deals/{seed}"))]
     return History(
         seed,
         partitions=dice.choice((1, 2, 3)),
@@ -89,6 +89,20 @@ def _dealings(accounts: list[str], dice: random.Random) -> list[Deed]:
     return deeds
 
 
+def _announced(accounts: list[str], dice: random.Random) -> list[Deed]:
+    """Large deals, and some of what may become of each, in a chance order of time: orders may come before them."""
+    deeds: list[Deed] = []
+    for n in range(dice.randint(0, 4)):
+        account, minor, deal = dice.choice(accounts), dice.choice((3_000, 40_000)), f"D{n}"
+        follow = dice.sample(OF_DEALS, dice.randint(1, 5))
+        deeds.append(Deed(_when(dice), "announce", account, deal, minor, f"announce{n}"))
+        for m, what in enumerate(follow):
+            part = minor if dice.random() < 0.5 else minor // 3
+            name = f"web/{deal}-{m}" if what == "quote" else deal
+            deeds.append(Deed(min(deeds[-1].at + dice.uniform(-1, 3), BUSY_S), what, account, name, part, f"{what}{n}.{m}"))
+    return deeds
+
+
 def _order(order: str, account: str, n: int, dice: random.Random) -> list[Deed]:
     """An order and some of what may become of it, in a chance order of time: what comes too early is answered too."""
     minor = dice.choice((100, 1_500, 4_000, 9_000))
@@ -99,6 +113,7 @@ def _order(order: str, account: str, n: int, dice: random.Random) -> list[Deed]:
     return [placed, *later, *repeated]
 
 
+OF_DEALS = ("approve deal", "approve deal", "withdraw deal", "decline deal", "quote", "quote")
 FOLLOWING = ("despatch", "deliver", "invoice", "pay", "cancel", "change", "release", "refer", "reject", "rank", "poison")
 
 

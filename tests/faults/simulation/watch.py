@@ -237,7 +237,7 @@ class Watch:
         require(sorted(sent) == sorted(wished), "every accepted command is sent on once", f"{len(sent)} of {len(wished)}")
         flows = {row["id"] for row in self._fetch("gateway", "select id from flow")}
         require(flows == set(self._customers.admitted), "what was answered is there", f"{len(flows)}")
-        placed = {deed.order for deed in self._customers.admitted.values() if deed.what == "place"}
+        placed = {deed.order for deed in self._customers.admitted.values() if deed.what in ("place", "quote")}
         decided = [fact.data.order for fact in self.folded["orders"].facts if is_first(fact.data)]
         require(sorted(decided) == sorted(placed), "every order is decided once", f"{sorted(decided)} of {sorted(placed)}")
 
@@ -280,8 +280,7 @@ class Desk:
             require(said.instruction not in self._instructions, "one release instruction a release", said.instruction)
             self._instructions.add(said.instruction)
             seen = said.decision.inputs
-            within = said.by != "policy" or seen.exposure_minor + seen.value_minor <= seen.limit_minor
-            require(within, "no automatic release exceeds a limit", f"{said.order}: {msgspec.json.encode(seen).decode()}")
+            require(_within(said), "no automatic release exceeds a limit", f"{said.order}: {msgspec.json.encode(seen).decode()}")
 
 
 def is_first(said: Any) -> bool:
@@ -290,7 +289,14 @@ def is_first(said: Any) -> bool:
     return isinstance(said, kinds) and said.placed is not None
 
 
-PARTS = ("open_minor", "unbilled_minor", "reserved_minor", "waiting", "waiting_minor")
+def _within(said: orders.OrderReleased) -> bool:
+    """An order fits the limit with what it adds to its deal, or is covered by it, a tenth above it at most (O3, O4, O8)."""
+    seen = said.decision.inputs
+    added = seen.value_minor - seen.deal_minor
+    return said.by != "policy" or seen.exposure_minor + added <= seen.limit_minor or added * 10 <= seen.deal_minor
+
+
+PARTS = ("open_minor", "unbilled_minor", "reserved_minor", "deals_minor", "waiting", "waiting_minor")
 
 
 def _totals_are_sums(rows: dict[str, dict[str, Any]]) -> None:
@@ -306,19 +312,21 @@ def _totals_are_sums(rows: dict[str, dict[str, Any]]) -> None:
                 summed = sum(getattr(rows["positions"][each], part) for each in members if each in rows["positions"])
                 require(getattr(total, part) == summed, "a group's exposure is the sum of its accounts'", f"{owner} {part}")
         else:
-            _account_is_its_orders(owner, total, by_account.get(owner, ()))
+            standing = rows["standings"].get(owner)
+            _account_is_its_parts(owner, total, by_account.get(owner, ()), standing.deals if standing is not None else ())
 
 
-def _account_is_its_orders(owner: str, total: Any, own: Iterable[Any]) -> None:
+def _account_is_its_parts(owner: str, total: Any, own: Iterable[Any], deals: Iterable[Any]) -> None:
     own = list(own)
     sums = {
         "reserved_minor": sum(order.reserved_minor for order in own),
         "unbilled_minor": sum(order.unbilled_minor for order in own),
+        "deals_minor": sum(deal.reserved_minor for deal in deals),
         "waiting": sum(1 for order in own if order.waiting),
         "waiting_minor": sum(order.waiting_minor for order in own),
     }
     for part, summed in sums.items():
-        require(getattr(total, part) == summed, "an account's exposure is the sum of its orders'", f"{owner} {part}")
+        require(getattr(total, part) == summed, "an account's exposure is the sum of its orders and deals", f"{owner} {part}")
 
 
 def require(holds: bool, rule: str, detail: str) -> None:
