@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -20,6 +20,7 @@ from services.console.booking import BOOKED, Page, Request, View, book
 from services.console.keeping import Kept
 from services.console.queue import literal
 from services.console.said import COLUMNS, END_OF_TIME, Said, said_in
+from services.console.telling import tell
 
 PAGES = Kept("book", Page, "account")
 REQUESTS = Kept("requests", Request, "request")
@@ -76,13 +77,26 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
     if booked:
         await _book(connection, booked)
     await _add_items(connection, [fact for fact in facts if isinstance(fact.data, MONEY)])
-    await _add_entries(connection, [fact for fact in facts if is_entry(fact)])
+    entries = [fact for fact in facts if is_entry(fact)]
+    await _add_entries(connection, entries)
+    await tell(connection, _words(entries))
 
 
 def is_entry(fact: Envelope) -> bool:
     if type(fact.data) not in KINDS:
         return False
     return getattr(fact.data, "by", None) != BY_POLICY or not isinstance(fact.data, orders.OrderReleased | orders.OrderReferred)
+
+
+def _words(entries: Iterable[Envelope]) -> Iterator[str]:
+    """An account's own page is told of each entry; the lists of their kinds only. Money is told by the desk's projection."""
+    for fact in entries:
+        yield f"account/{fact.data.account}"
+        kind = KINDS[type(fact.data)]
+        if kind == REQUEST:
+            yield "approvals"
+        if kind == STATUS:
+            yield "stops"
 
 
 async def _book(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> None:

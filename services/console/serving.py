@@ -13,7 +13,20 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.console import auditing, browser, guarding, live, mishaps, pages, sessions, signin, wishes
+from services.console import (
+    account,
+    approvals,
+    asking,
+    auditing,
+    browser,
+    guarding,
+    live,
+    mishaps,
+    pages,
+    sessions,
+    signin,
+    wishes,
+)
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from shared.engine import Engine
@@ -21,7 +34,7 @@ from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (auditing, live)
+PAGES: tuple[ModuleType, ...] = (account, approvals, asking, auditing, live)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live,)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""

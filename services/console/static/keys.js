@@ -5,7 +5,12 @@
   const typing = (at) => at.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
   const seen = (one) => !one.disabled && one.getClientRects().length > 0;
   const find = (key) => [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(seen);
-  const press = (one) => (one.matches("input, textarea, select") ? one.focus() : one.click());
+  const press = (one) => {
+    if (one.matches("input, textarea, select")) { one.focus(); return; }
+    one.click();
+    // A form that unfolds is there to be filled in.
+    if (one.matches("summary") && one.parentElement.open) one.parentElement.querySelector("input:not([type=hidden]), textarea")?.focus();
+  };
 
   const list = () => {
     const keys = [...document.querySelectorAll("[data-key]")].filter(seen);

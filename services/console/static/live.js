@@ -1,6 +1,7 @@
 // One stream of "what changed" per page (served at the address in <body data-live>), and the pill that says how fresh the page is.
 //
-// An event `changed` carries a JSON list of words; each becomes a DOM event `live:<word>` on the body, which fragments wait for:
+// An event `changed` carries a JSON list of words; each becomes a DOM event `live:<word>` on the body (`account/4711` is `live:account`
+// as well), which fragments wait for:
 //   <div hx-get="/desk/queue" hx-trigger="live:queue from:body throttle:400ms" hx-headers='{"Quittance-Live": "1"}'>
 // After a break everything is asked for again (`live:*` words the page listens to are unknown here, so all get `live:again`).
 "use strict";
@@ -40,7 +41,10 @@
     source.addEventListener("ended", () => location.reload()); // the session is over: the page asks to sign in
     source.addEventListener("changed", (event) => {
       heard();
-      for (const word of JSON.parse(event.data)) tell(word);
+      for (const word of JSON.parse(event.data)) {
+        tell(word);
+        if (word.includes("/")) tell(word.split("/")[0]); // htmx takes no slash in the name of an event
+      }
     });
     source.onerror = () => {
       stale();

@@ -1,0 +1,293 @@
+"""Pages of accounts: search, one account with all that is known of it, now or at the end of a past day (V2, V7), the parts of its
+exposure down to their events, and the accounts on stop with the work on them (A3).
+
+What a person does here is a wish like anybody's (`asking.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from contracts import orders
+from contracts.accounts import Terms
+from contracts.envelope import TYPE_NAMES
+from contracts.message import Message
+from services.console import book, guarding, pages, past, policies, position, queue, said, wording
+from services.console.book import Entry, Found
+from services.console.booking import actions_of, reasons_of
+from services.console.following import Account, terms_of
+from services.console.position import Part
+from shared.credit.rulebook import Rules
+
+STATUSES = ("prospect", "open", "on_stop", "dormant", "terminated")
+TONES = {"open": "ok", "on_stop": "bad", "terminated": "bad", "dormant": "warn", "prospect": ""}
+"""Status → the colour of its chip."""
+BUCKETS: tuple[tuple[str, int], ...] = (("1–30", 30), ("31–45", 45), ("46–60", 60), ("61–90", 90), ("91–120", 120))
+"""Days late, up to and with (P12)."""
+LATE_DAYS = 30
+"""From here a debt holds orders by the standard policy (O2.6): red; before it is late, amber."""
+
+_SPENT = (
+    orders.OrderReleased, orders.OrderSplit, orders.OrderChanged, orders.OrderCancelled, orders.ReservationLapsed,
+    orders.RecallAnswered, orders.OrderDespatched, orders.OrderBilled,
+)  # fmt: skip
+_RESERVED_AHEAD = (orders.DealApproved, orders.DealMatched, orders.DealExpired, orders.DealWithdrawn, orders.OrderReleased)
+MOVED_BY: dict[str, tuple[str, tuple[type[Message], ...]]] = {
+    "open_minor": ("Open items", (orders.PositionMoved, orders.OrderBilled)),
+    "unbilled_minor": ("Despatched, not invoiced", (orders.OrderDespatched, orders.OrderBilled)),
+    "reserved_minor": ("Released, not despatched", _SPENT),
+    "deals_minor": ("Pre-approved deals", _RESERVED_AHEAD),
+    "soft_credits_minor": ("Confirmed soft credits", (orders.PositionMoved,)),
+    "disputed_minor": ("In dispute", (orders.PositionMoved,)),
+}
+"""Part of exposure → its name, and the facts that move it."""
+
+
+class Picture(NamedTuple):
+    """What an account, or a group, could cost: `parts` add up to `exposure_minor`."""
+
+    row: Account
+    parts: list[Part]
+    exposure_minor: int
+
+    @property
+    def available_minor(self) -> int:
+        return self.row.limit_minor - self.exposure_minor
+
+    @property
+    def segments(self) -> list[tuple[str, float]]:
+        """(part, percent of the bar), for parts that add; the bar is as long as the larger of limit and exposure."""
+        whole = max(self.row.limit_minor, sum(part.minor for part in self.parts if part.sign > 0), 1)
+        return [(part.name, round(100 * part.minor / whole, 2)) for part in self.parts if part.sign > 0]
+
+    @property
+    def limit_at(self) -> float:
+        whole = max(self.row.limit_minor, sum(part.minor for part in self.parts if part.sign > 0), 1)
+        return round(100 * self.row.limit_minor / whole, 2)
+
+
+class Bucket(NamedTuple):
+    name: str
+    minor: int
+    tone: str
+
+
+# --- search ---------------------------------------------------------------------------------------------------------
+
+
+async def accounts(request: Request) -> Response:
+    who = guarding.require(request, *guarding.LOOKING)
+    asked = request.query_params
+    text, after = asked.get("text", "").strip()[:64], asked.get("after", "")[:64]
+    status = asked.get("status", "") if asked.get("status") in STATUSES else ""
+    found = await book.search(request.app.state.pool, who.portfolios, text, status, after)
+    more = found[-1].page.account if len(found) == book.SHOWN else ""
+    around: dict[str, Any] = {"text": text, "wanted": status, "statuses": STATUSES, "tones": TONES, "after": after, "more": more}
+    return pages.render(request, "accounts.html", found=found, **around)
+
+
+# --- one account ----------------------------------------------------------------------------------------------------
+
+
+async def account(request: Request) -> Response:
+    return await show(request, request.path_params["account"])
+
+
+async def show(request: Request, name: str, status: int = 200, **more: Any) -> Response:
+    """The page of one account; `more` is what somebody was just told, and what they had typed."""
+    who = guarding.require(request, *guarding.LOOKING)
+    found = await book.account(request.app.state.pool, who.portfolios, name)
+    if found is None:
+        raise HTTPException(404, f"no account {name!r} is known here, or it is in a portfolio that you do not see")
+    day = as_of(request)
+    values = await (_then(request, found, day) if day else _now(request, found))
+    told = {"refused": "", "typed": {}, "done": DONE.get(request.query_params.get("done", ""), "")}
+    around = {"found": found, "page": found.page, "as_of": day, "may": who.role in guarding.DESK, "me": who.name}
+    around |= {"tones": TONES, "today": _today(request)}
+    return pages.render(request, "account.html", status=status, **{**around, **values, **told, **more})
+
+
+DONE = {
+    "unchanged": "It was so already; nothing changed.",
+    "approval_requested": "This needs somebody else's approval: it waits in the approvals inbox.",
+    "sent": "Sent. The answer is not there yet; this page shows it as soon as it is.",
+}
+"""What a person is told after a wish, where the page itself does not show it."""
+
+
+def as_of(request: Request) -> dt.date | None:
+    """The past day that is asked for; anything else is now."""
+    try:
+        day = dt.date.fromisoformat(request.query_params.get("as_of", ""))
+    except ValueError:
+        return None
+    return day if day < _today(request) else None
+
+
+def _today(request: Request) -> dt.date:
+    return pages.now(request).date()
+
+
+async def _now(request: Request, found: Found) -> dict[str, Any]:
+    pool, page, now = request.app.state.pool, found.page, pages.now(request)
+    members = await queue.group(pool, page.home)
+    debts = await queue.debts(pool, page.account)
+    kind = request.query_params.get("kind", "")
+    return {
+        **await _figures(request, page.account, members, now),
+        "ageing": ageing(debts, members, page.account, now.date()),
+        "items": await book.items(pool, page.account),
+        "orders": await book.open_orders(pool, page.account),
+        "requests": await book.requests(pool, (), name=page.account),
+        "reasons": reasons_of(page),
+        "actions": actions_of(page),
+        "entries": _entries(await book.timeline(pool, page.account, kind, _before(request)), page.currency),
+        "kind": kind,
+        "terms": wording.terms_told(_terms(page.terms), page.currency),
+        "full": _terms(page.terms),
+    }
+
+
+async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
+    """How it stood when that day ended. What is only kept as it is now, is not shown."""
+    pool, page = request.app.state.pool, found.page
+    ended = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
+    members = await past.as_of(pool, page.home, day)
+    figures = await _figures(request, page.account, members, ended - dt.timedelta(microseconds=1))
+    entries = await book.timeline(pool, page.account, "", min(_before(request), (ended, "")))
+    return {**figures, "entries": _entries(entries, page.currency), "kind": ""}
+
+
+async def _figures(request: Request, name: str, members: Sequence[Account], at: dt.datetime) -> dict[str, Any]:
+    """The pictures of the account and its group; None where the order desk does not know it (yet)."""
+    adopted = await policies.adopted(request.app.state.pool)
+    row = next((each for each in members if each.account == name), None)
+    root = next((each for each in members if each.account == each.home), None)
+    own = picture(row, policies.rules_now(adopted, at, row), at.date()) if row else None
+    group = None
+    if root is not None and len(members) > 1:
+        group = picture(position.together(members, root), policies.rules_now(adopted, at, root), at.date())
+    return {"own": own, "group": group, "members": members, "row": row, "row_terms": terms_of(row) if row else None}
+
+
+def picture(row: Account, rules: Rules, on: dt.date) -> Picture:
+    return Picture(row, position.parts(row, rules, on), position.exposure_minor(row, rules, on))
+
+
+def ageing(debts: Sequence[position.Debt], members: Sequence[Account], name: str, on: dt.date) -> list[Bucket]:
+    """Debts by days late, and what stands against them; the sum is the balance, always (P12)."""
+    sums = {"Not due": 0, **{each: 0 for each, _ in BUCKETS}, ">120": 0}
+    for due_on, minor, _ in debts:
+        sums[bucket((on - due_on).days)] += minor
+    whole = next((each.open_minor for each in members if each.account == name), 0)
+    against = whole - sum(sums.values())
+    late = ["warn" if most <= LATE_DAYS else "bad" for _, most in BUCKETS]
+    tones = dict(zip(sums, ["", *late, "bad"], strict=True))
+    found = [Bucket(each, minor, tones[each] if minor else "") for each, minor in sums.items()]
+    return [*found, Bucket("Credits and unallocated cash", against, "")] if against else found
+
+
+def bucket(days_late: int) -> str:
+    if days_late <= 0:
+        return "Not due"
+    return next((name for name, most in BUCKETS if days_late <= most), ">120")
+
+
+def _terms(raw: bytes) -> Terms:
+    return msgspec.json.decode(raw, type=Terms)
+
+
+def _before(request: Request) -> tuple[dt.datetime, str]:
+    """Behind which entry the timeline goes on: `before=<time>/<id>`."""
+    at, _, entry = request.query_params.get("before", "").partition("/")
+    try:
+        return dt.datetime.fromisoformat(at).astimezone(dt.UTC), entry[:64]
+    except ValueError:
+        return said.END_OF_TIME, ""
+
+
+def _entries(found: Sequence[Entry], currency: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "who": entry.said.actor, "order": entry.said.order,
+            "words": wording.told(entry.said.data, currency),
+        }
+        for entry in found
+    ]  # fmt: skip
+
+
+# --- a part of exposure, down to its events ---------------------------------------------------------------------------
+
+
+async def part(request: Request) -> Response:
+    who = guarding.require(request, *guarding.LOOKING)
+    name, field = request.path_params["account"], request.path_params["part"]
+    found = await book.account(request.app.state.pool, who.portfolios, name)
+    if found is None or field not in MOVED_BY:
+        raise HTTPException(404, "no such account or part of its exposure")
+    title, moved_by = MOVED_BY[field]
+    facts = await said.of_account(request.app.state.pool, name, [TYPE_NAMES[each] for each in moved_by])
+    shown = [(fact, change) for fact in facts if (change := moved(fact.data, field)) != 0]
+    around: dict[str, Any] = {"page": found.page, "title": title, "facts": shown, "most": said.SHOWN_MAX}
+    return pages.render(request, "account_part.html", now_minor=found.position[field], **around)
+
+
+def moved(data: Any, field: str) -> int | None:
+    """By how much this fact moves the part, in minor units; 0 when it moves another one, None when it sets it anew."""
+    match data, field:
+        case orders.PositionMoved(), ("open_minor" | "soft_credits_minor" | "disputed_minor"):
+            return int(getattr(data, field))
+        case orders.OrderBilled(), "open_minor":
+            return data.amount_minor if data.payer is None else 0
+        case orders.OrderBilled(), "unbilled_minor":
+            return -data.unbilled_minor
+        case orders.OrderBilled(), "reserved_minor":
+            return -data.reserved_minor
+        case orders.OrderDespatched(), "unbilled_minor":
+            return data.amount_minor - data.billed_minor
+        case orders.OrderDespatched(), "reserved_minor":
+            return data.billed_minor + data.beyond_minor - data.amount_minor - data.freed_minor
+        case orders.OrderReleased(), "reserved_minor":
+            return data.reserved_minor
+        case orders.OrderSplit(), "reserved_minor":
+            return data.released_minor
+        case orders.OrderChanged(), "reserved_minor":
+            return None
+        case orders.DealApproved(), "deals_minor":
+            return data.value_minor
+        case orders.OrderReleased(), "deals_minor":
+            return -data.deal_minor
+        case _:
+            return -getattr(data, "freed_minor", 0)
+
+
+# --- accounts on stop -------------------------------------------------------------------------------------------------
+
+
+async def stops(request: Request) -> Response:
+    who = guarding.require(request, *guarding.LOOKING)
+    found = await book.stops(request.app.state.pool, who.portfolios)
+    today = _today(request)
+    rows = [(each, reasons_of(each.page), [one for one in actions_of(each.page) if one.outcome is None]) for each in found]
+    stopped = [row for row in rows if row[0].page.status == "on_stop"]
+    coming = [row for row in rows if row[0].page.status != "on_stop"]
+    missed = sum(1 for row in stopped if row[0].page.missed)
+    mine = sum(1 for row in stopped if row[0].page.owner == who.name)
+    values: dict[str, Any] = {"stopped": stopped, "coming": coming, "missed": missed, "mine": mine, "today": today}
+    return pages.render(request, "stops.html", **values)
+
+
+ROUTES = [
+    Route("/accounts", accounts),
+    Route("/accounts/{account:path}", account),
+    Route("/parts/{part}/{account:path}", part),
+    Route("/stops", stops),
+]
