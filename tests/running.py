@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,11 @@ STOP_S_MAX = 15.0
 
 @dataclass(frozen=True)
 class House:
-    """A running installation of its own: its settings, and the gateway's address."""
+    """A running installation of its own: its settings, the gateway's address, and every service's."""
 
     settings: Settings
     url: str
+    urls: Mapping[str, str]
 
     def client(self, who: Credential | None = None) -> httpx.Client:
         """A client with a credential; by default the development one, which may do everything."""
@@ -55,17 +56,20 @@ def house(servers: Servers, home: Path, clock: str = "wall", services: Sequence[
     """Start these services under a namespace of their own; stop them by pid afterwards."""
     settings = Settings(kafka=servers.kafka, postgres=servers.postgres, namespace=f"t{uuid4().hex[:8]}_", home=home, clock=clock)
     ports = dict(zip(services, free_ports(len(services)), strict=True))
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    door = urls.get("gateway", urls[services[-1]])
     with ExitStack() as stack:
         for name in services:
-            stack.enter_context(_running(name, settings, ports[name], home))
+            stack.enter_context(_running(name, settings, ports[name], home, door))
         for name in services:
             _await_ready(ports[name], home / f"{name}.log")
-        yield House(settings, f"http://127.0.0.1:{ports[services[-1]]}")
+        yield House(settings, door, urls)
 
 
 @contextmanager
-def _running(name: str, settings: Settings, port: int, home: Path) -> Iterator[None]:
-    fixed = {name: getattr(settings, name) for name in ("kafka", "postgres", "namespace", "clock", "home")} | {"port": port}
+def _running(name: str, settings: Settings, port: int, home: Path, door: str) -> Iterator[None]:
+    fixed = {name: getattr(settings, name) for name in ("kafka", "postgres", "namespace", "clock", "home")}
+    fixed |= {"port": port, "gateway": door}
     ours = {f"QUITTANCE_{name.upper()}": str(value) for name, value in fixed.items()}
     with (home / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(

@@ -57,7 +57,7 @@ async def show(request: Request) -> Response:
     number = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 0
     rows = await page(request.app.state.pool, number, person)
     more = rows[-1]["n"] if len(rows) == PAGE else None
-    return pages.render(request, "audit.html", rows=rows, more=more, person=person)
+    return pages.render(request, "audit.html", rows=rows, more=more, sought=person)
 
 
 ROUTES = [Route("/audit", show)]

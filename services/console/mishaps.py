@@ -32,7 +32,8 @@ AWAY = (
 
 def told(request: Request, status: int, what: str, why: str, mend: str, retry_s: int = 0) -> Response:
     """An answer in words: a whole page, or a notice for the fragment that was asked for."""
-    template = "notice.html" if "hx-request" in request.headers else "mishap.html"
+    is_known = getattr(request.state, "session", None) is not None
+    template = "notice.html" if "hx-request" in request.headers else "mishap.html" if is_known else "mishap_alone.html"
     headers = {"Retry-After": str(retry_s)} if retry_s else {}
     return pages.render(request, template, status=status, headers=headers, what=what, why=why, mend=mend, retry_s=retry_s)
 
