@@ -357,3 +357,39 @@ create table if not exists entries (
 );
 create index if not exists entries_of on entries (account, at, id);
 create index if not exists orders_open on orders (account) where waits or reserved_minor <> 0 or unbilled_minor <> 0;
+
+-- Announced large orders (deals.py), from facts of orders; `id` is the fact that registered it, `held_by` JSON of findings.
+create table if not exists deals (
+    id text primary key,
+    deal text not null,
+    account text not null,
+    currency text not null,
+    value_minor bigint not null,
+    from_on date not null,
+    until_on date not null,
+    evidence text not null,
+    level text not null,
+    by text not null,
+    at timestamptz not null,
+    state text not null,
+    reserved_minor bigint not null,
+    used_minor bigint not null,
+    answered_by text not null,
+    answered_at timestamptz,
+    answer text not null,
+    held_by bytea not null,
+    ended_at timestamptz,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists deals_open on deals (account, deal) where ended_at is null;
+create index if not exists deals_ended on deals (ended_at) where ended_at is not null;
+
+-- Which orders used them; a row per match.
+create table if not exists deal_uses (
+    fact text primary key,
+    deal text not null,
+    "order" text not null,
+    used_minor bigint not null,
+    at timestamptz not null
+);
+create index if not exists deal_uses_of on deal_uses (deal);

@@ -19,6 +19,7 @@ from services.console import (
     asking,
     auditing,
     browser,
+    dealing,
     guarding,
     live,
     mishaps,
@@ -34,7 +35,7 @@ from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (account, approvals, asking, auditing, live)
+PAGES: tuple[ModuleType, ...] = (account, approvals, asking, auditing, live, dealing)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live,)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""
