@@ -63,6 +63,7 @@ class Windows:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._ahead: dict[int, dict[int, Envelope | None]] = {}
+        self._known: set[tuple[int, str]] = set()
         self.touched: set[str] = set()
 
     def take(self, partition: int, sequence: int, fact: Envelope | None) -> None:
@@ -89,10 +90,24 @@ class Windows:
     def partitions(self) -> list[int]:
         return sorted(int(key.partition("|")[0]) for key in self._table if key.endswith("|lane"))
 
-    def forget_early(self, partitions: Iterable[int]) -> None:
-        """These partitions are read anew from where their lanes stand, by this worker or another."""
-        for partition in partitions:
-            self._ahead.pop(partition, None)
+    def begin_again(self) -> None:
+        """The table was filled from elsewhere, and everything is read anew from where its lanes stand."""
+        self._ahead.clear()
+        self.touched = {key for key in self._table if "|minute|" in key}
+        self._known = {(row.partition, row.portfolio) for row in self.minutes()}
+
+    def slide(self, until: dt.datetime) -> list[Sliding]:
+        """The sliding windows of every partition and portfolio known, looked up and not searched for."""
+        return sliding(self._recent(until), until)
+
+    def _recent(self, until: dt.datetime) -> Iterator[Minute]:
+        last = minute_of(until)
+        for partition, portfolio in self._known:
+            yield Minute(partition, last, portfolio, 0, {})  # a quiet one is told as well
+            for back in range(max(WIDTHS_MIN)):
+                row = self.minute(_minute_key(partition, last - dt.timedelta(minutes=back), portfolio))
+                if row is not None:
+                    yield row
 
     def _write_lane(self, partition: int, lane: Lane) -> None:
         self._table[_lane_key(partition)] = msgspec.to_builtins(lane)
@@ -136,6 +151,7 @@ class Windows:
         sums = Counter(row["counts"])
         sums.update(counts)
         self._table[key] = {"upto": sequence, "counts": dict(sums)}
+        self._known.add((partition, portfolio))
         self.touched.add(key)
 
     def _sweep(self, partition: int, swept: dt.datetime, clock: dt.datetime) -> dt.datetime:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contracts.envelope import ENVELOPES, SPECVERSION, Envelope, derived_id
 from contracts.message import Message
 from contracts.orders import (
-    Clock,
     Decision,
     Finding,
     Inputs,
@@ -72,10 +71,9 @@ def released(
 
 
 def held(order: str, *reasons: str, first: bool = True, portfolio: str = "north", received_at: dt.datetime = NINE) -> OrderHeld:
-    due = received_at + minutes(120)
     return OrderHeld(
         order=order, account="acme", decision=decision(portfolio, *(reasons or ("static_limit",))),
-        placed=placed(received_at) if first else None, clock=Clock(warn_at=due, escalate_at=due, due_at=due),
+        placed=placed(received_at) if first else None,
     )  # fmt: skip
 
 
