@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     oidc_groups: str = "groups"
     oidc_roles: dict[str, str] = Field(default_factory=dict)
     oidc_team: str = "home"
+    instances: str = ""
+    """Whose /readyz and /metrics the ops page shows: `orders=10.0.0.7:9100,accounts=accounts:9100`."""
 
     def database(self, service: str) -> str:
         """The URL of one service's own database on the configured server."""
