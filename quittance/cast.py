@@ -24,6 +24,7 @@ PROGRAMS = {
     "gateway": "services.gateway",
     "payments": "quittance.standin",
     "console": "services.console",
+    "windows": "services.console.worker",
 }
 """Service → what runs it (`python -m`)."""
 PORT_STEP = {"gateway": 0, "accounts": 1, "orders": 2, "payments": 3, "console": CONSOLE_STEP}
@@ -48,6 +49,14 @@ READ = ("accounts", "orders", "orders.commands", "payments")
 """Topics that a replay reads to see what becomes of its orders."""
 WRITERS = tuple(dict.fromkeys((link.speaker, link.topic) for link in (*LINKS, *BACK_LINKS) if link.topic in READ))
 """Who writes them: (service, topic)."""
+WINDOWS = "windows"
+"""The console's worker that counts streams: a process of its own, without pages, which nothing waits for and nothing needs."""
+
+
+def watched(settings: Settings) -> Settings:
+    """With the addresses of the services of this machine, for the console's ops page, unless others are set."""
+    here = ",".join(f"{name}={settings.host}:{settings.port + PORT_STEP[name]}" for name in RUNNING)
+    return settings.model_copy(update={"instances": settings.instances or here})
 
 
 def links_of(services: tuple[str, ...], links: tuple[Link, ...] = LINKS) -> list[Link]:
@@ -65,4 +74,4 @@ def service_of(name: str) -> Service:
 def program_of(settings: Settings, name: str) -> Program:
     if name not in PROGRAMS:
         raise Unusable(f"there is no service {name!r}; the services are {', '.join(PROGRAMS)}")
-    return Program(name, PROGRAMS[name], settings.port + PORT_STEP[name])
+    return Program(name, PROGRAMS[name], settings.port + PORT_STEP[name] if name in PORT_STEP else 0)

@@ -20,7 +20,7 @@ from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
 from quittance import archives, installation, intake, keys, parked, quarantine, show
 from quittance import people as folk
-from quittance.cast import DECLARED, PROGRAMS, program_of
+from quittance.cast import DECLARED, PROGRAMS, program_of, watched
 from quittance.installation import Unusable
 from quittance.intake import Gateway, as_json
 from quittance.processes import Processes
@@ -103,7 +103,7 @@ async def _serve(names: list[str]) -> None:
     settings = installation.chosen()
     settings.home.mkdir(parents=True, exist_ok=True)
     programs = [program_of(settings, name) for name in names]
-    processes = Processes(settings)
+    processes = Processes(watched(settings))
     asked = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, asked.set)
@@ -112,7 +112,8 @@ async def _serve(names: list[str]) -> None:
             processes.start(program)
         await processes.ready()
         for program in programs:
-            console.print(f"{program.name} is ready on port {program.port}; its log is {processes.log_path(program.name)}")
+            where = f"is ready on port {program.port}" if program.port else "was started"
+            console.print(f"{program.name} {where}; its log is {processes.log_path(program.name)}")
         await asked.wait()
     finally:
         await processes.stop()

@@ -74,6 +74,7 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
     }
     # Where the gateway is may be said from outside: in containers it is another machine.
     fixed |= {"GATEWAY": os.environ.get("QUITTANCE_GATEWAY") or gateway_url(settings)}
+    fixed |= {"INSTANCES": settings.instances}
     ours = {f"QUITTANCE_{name}": value for name, value in fixed.items()}
     return {**os.environ, **ours, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
 

@@ -32,7 +32,10 @@ LOG_TAIL_LINES = 12
 
 @dataclass(frozen=True)
 class Program:
-    """`module` runs by `python -m`; its word on the command line is the mark by which its pid is recognised."""
+    """`module` runs by `python -m`; its word on the command line is the mark by which its pid is recognised.
+
+    Port 0: it has no pages, so nobody waits until it says that it is ready.
+    """
 
     name: str
     module: str
@@ -62,7 +65,8 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._pids.mkdir(parents=True, exist_ok=True)
         self._end_left_over(program)
-        _require_free(program.port)
+        if program.port:
+            _require_free(program.port)
         child = self.children[program.name] = Child(program)
         child.watch = asyncio.create_task(self._keep(child), name=f"keep {program.name}")
 
@@ -106,7 +110,7 @@ class Processes:
 
     async def ready(self) -> None:
         """Return when every child answers that it is ready. Raises `Unusable` with the end of the log of one that does not."""
-        await asyncio.gather(*(self._ready(child) for child in self.children.values()))
+        await asyncio.gather(*(self._ready(child) for child in self.children.values() if child.program.port))
 
     async def _ready(self, child: Child) -> None:
         url = f"http://{self._settings.host}:{child.program.port}/readyz"

@@ -24,7 +24,7 @@ from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
 from quittance import installation, keys, people, replay
 from quittance.board import Board
-from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WORKING, links_of, program_of, service_of
+from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WINDOWS, WORKING, links_of, program_of, service_of, watched
 from quittance.day import day
 from quittance.facts import reading
 from quittance.installation import Unusable
@@ -105,7 +105,7 @@ async def run(wish: Wish) -> int:
     with _alone(), _stack() as _:
         settings = _settings(wish)
         await _prepare(settings)
-        processes = Processes(settings)
+        processes = Processes(watched(settings))
         try:
             return await _started(wish, settings, processes)
         finally:
@@ -118,6 +118,7 @@ async def _started(wish: Wish, settings: Settings, processes: Processes) -> int:
         processes.start(program_of(settings, name))
     script = await asyncio.to_thread(_script, wish, settings)
     await processes.ready()
+    processes.start(program_of(settings, WINDOWS))  # nothing waits for it, so it does not take the others' time to start
     told(
         f"{', '.join(RUNNING)} are ready after {time.monotonic() - began:.1f} s; "
         f"the gateway is {installation.gateway_url(settings)}"

@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from deploy.local.stack import Server, Stack
 from quittance.archives import Journal, Taken
-from quittance.cast import PROGRAMS, program_of
+from quittance.cast import PORT_STEP, program_of
 from quittance.explain import Audit, Explained, exposure_parts
 from quittance.facts import Digest
 from quittance.installation import Unusable
@@ -55,7 +55,7 @@ def _server(name: str, server: Server) -> str:
 async def services(settings: Settings) -> dict[str, bool]:
     """Which services answer that they are ready, on the ports of this installation."""
     async with httpx.AsyncClient(timeout=1.0) as client:
-        names = list(PROGRAMS)
+        names = list(PORT_STEP)
         answers = await asyncio.gather(*(_is_ready(client, settings, name) for name in names))
     return dict(zip(names, answers, strict=True))
 

@@ -20,10 +20,12 @@ from services.console import (
     auditing,
     browser,
     dealing,
+    drift,
     guarding,
     live,
     mishaps,
     pages,
+    probing,
     sessions,
     signin,
     wishes,
@@ -37,7 +39,7 @@ from shared.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (account, approvals, asking, auditing, live, dealing)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
-BESIDE: tuple[ModuleType, ...] = (live,)
+BESIDE: tuple[ModuleType, ...] = (live, probing, drift)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""
 SWEEP_S = 3600.0
 
