@@ -149,10 +149,7 @@ _WANTED = f"""
     and ($6 = '' or o."order" ilike $6 or o.account ilike $6 or o.po_number ilike $6 or a.name ilike $6)
 """
 _WITH_ACCOUNT = f"""
-    select {", ".join(f'o."{name}"' for name in ORDERS.kinds)}, a.name as account_name,
-        a.status as account_status, a.limit_minor as limit_now, a.open_minor, a.unbilled_minor as account_unbilled,
-        a.reserved_minor as account_reserved, a.deals_minor, a.soft_credits_minor, a.disputed_minor, a.insured_minor,
-        a.insured_until, a.sequence as account_sequence
+    select {", ".join(f'o."{name}"' for name in ORDERS.kinds)}, a.name as account_name
     from orders o left join accounts a using (account)
 """
 
@@ -289,7 +286,18 @@ async def debts(connection: asyncpg.Connection | asyncpg.Pool, account: str) -> 
     return [tuple(row) for row in rows]
 
 
-async def group(connection: asyncpg.Connection | asyncpg.Pool, home: str) -> list[Account]:
-    """The accounts that share a limit."""
-    rows = await connection.fetch(f"select {ACCOUNTS.columns} from accounts where home = $1 order by account", home)
-    return [ACCOUNTS.of(row) for row in rows]
+async def accounts_of(connection: asyncpg.Connection | asyncpg.Pool, names: Iterable[str]) -> dict[str, Account]:
+    found: dict[str, Account] = await ACCOUNTS.load(connection, set(names))
+    return found
+
+
+async def groups_of(connection: asyncpg.Connection | asyncpg.Pool, homes: Iterable[str]) -> dict[str, list[Account]]:
+    """The accounts that share a limit, by their home; a home with one account is left out, it shares with nobody."""
+    rows = await connection.fetch(
+        f"select {ACCOUNTS.columns} from accounts where home = any($1::text[]) and currency <> '' order by account",
+        list(set(homes)),
+    )
+    found: dict[str, list[Account]] = {}
+    for row in rows:
+        found.setdefault(row["home"], []).append(ACCOUNTS.of(row))
+    return {home: members for home, members in found.items() if len(members) > 1}

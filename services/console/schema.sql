@@ -174,6 +174,16 @@ create table if not exists policies (
     primary key (version, digest, effective_from)
 );
 
+-- Who has which order open (in_hand.py): the console's own, rebuilt from nothing.
+create table if not exists in_hand (
+    person text primary key,
+    shown text not null,
+    "order" text not null,
+    since timestamptz not null,
+    seen_at timestamptz not null default now()
+);
+create index if not exists in_hand_order on in_hand ("order");
+
 -- What the desk did, by the policy's local day.
 create table if not exists desk_days (
     day date not null,
