@@ -26,14 +26,15 @@ FAILED = ("held", "rejected")
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A check as a line of a page: `mark` is v passed, x failed, w warned, o off."""
+    """A check as a line of a page: `mark` is v passed, x failed, w warned, o off. `name` asks in a sentence, `short` names."""
 
     number: int
     check: str
     name: str
+    short: str
     mark: str
     figures: str
-    threshold_of: str
+    mode: str
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -64,6 +65,10 @@ class Now(msgspec.Struct, frozen=True):
     def clear(self) -> bool:
         return not self.decision.held_by
 
+    @property
+    def changed_names(self) -> str:
+        return ", ".join(SHORT.get(name, name).lower() for name in sorted(self.changed))
+
 
 def explained(said: Said, policies: Policies) -> Explained | None:
     """None for a fact without a decision."""
@@ -88,34 +93,35 @@ def all_explained(facts: Sequence[Said], policies: Policies) -> list[Explained]:
     return [each for each in found if each is not None]
 
 
-def explained_now(
-    then: Decision,
-    order: str,
-    account: Account,
-    group: Sequence[Account],
-    debts: Sequence[Debt],
-    policies: Policies,
-    at: dt.datetime,
-    value_minor: int | None = None,
-    level: str = "",
-) -> Now:
-    """`value_minor`: what of the order is to be decided now, where that is not what was decided then."""
-    rules, book = rules_now(policies, at, account, order), book_at(policies, at)
+class Case(msgspec.Struct, frozen=True):
+    """An order that waits, with the newest of what it is decided on. `value_minor` is what of it is to be decided now."""
+
+    order: str
+    value_minor: int
+    level: str
+    account: Account
+    group: Sequence[Account]
+    debts: Sequence[Debt]
+
+
+def explained_now(then: Decision, case: Case, policies: Policies, at: dt.datetime) -> Now:
+    """`then` is the newest decision about it: what belongs to the order itself is taken from its inputs."""
+    account = case.account
+    rules, book = rules_now(policies, at, account, case.order), book_at(policies, at)
     on = at.astimezone(rules.zone).date()
-    inputs = inputs_now(then.inputs, account, group, debts, rules, on)
-    if value_minor is not None:
-        inputs = msgspec.structs.replace(inputs, value_minor=value_minor)
-    lines = describe(Decision(policy=book.stamp, decider=then.decider, inputs=inputs), book, order, account.account)
-    decision = _as_found(lines, Decision(policy=book.stamp, decider=then.decider, inputs=inputs))
+    newest = inputs_now(then.inputs, account, case.group, case.debts, rules, on)
+    inputs = msgspec.structs.replace(newest, value_minor=case.value_minor)
+    undecided = Decision(policy=book.stamp, decider=then.decider, inputs=inputs)
+    lines = describe(undecided, book, case.order, account.account)
+    decision = _as_found(lines, undecided)
     failed_then = {finding.check for finding in then.held_by} - {BEHIND_QUEUE}
-    failed_now = {finding.check for finding in decision.held_by}
     return Now(
         decision=decision,
         rules=rules,
         checks=tuple(_check(line, inputs.currency) for line in lines),
         parts=tuple(parts(inputs, rules, on)),
-        remedy=remedy(decision, rules, level),
-        changed=frozenset(failed_then ^ failed_now),
+        remedy=remedy(decision, rules, case.level),
+        changed=frozenset(failed_then ^ {finding.check for finding in decision.held_by}),
     )
 
 
@@ -160,7 +166,15 @@ def checks_of(decision: Decision, book: Rulebook, order: str, account: str) -> t
 
 def _check(line: Line, currency: str) -> Check:
     passed = line.result in ("passed", "off")
-    return Check(line.number, line.check, line.name, _MARKS[line.result], _figures(line, passed, currency), line.mode)
+    return Check(
+        number=line.number,
+        check=line.check,
+        name=line.name,
+        short=SHORT.get(line.check, line.name),
+        mark=_MARKS[line.result],
+        figures=_figures(line, passed, currency),
+        mode=line.mode,
+    )
 
 
 def _figures(line: Line, passed: bool, currency: str) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from contracts.accounts import Terms
 from contracts.orders import Decision, Finding, Placed
-from services.console.following import BREACH, UNRANKED, Account, Order
+from services.console.following import BREACH, UNRANKED, Account, Order, terms_of
 from services.console.policies import rules_now
 from services.console.position import exposure_minor, together
+from shared import money
 from shared.credit import reasons
 from shared.credit.checks import BEHIND_QUEUE
 from shared.credit.clocks import Hours
@@ -79,6 +81,15 @@ class Row(msgspec.Struct, frozen=True):
     def ranked(self) -> bool:
         return self.order.rank < UNRANKED
 
+    @property
+    def account_terms(self) -> Terms:
+        return terms_of(self.account)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever anything that is shown of it may have, but the time."""
+        return f"{self.order.sequence}.{self.account.sequence}"
+
 
 def row_of(order: Order, account: Account, group: Sequence[Account], policies: Policies, now: dt.datetime) -> Row:
     rules = rules_now(policies, now, account, order.order)
@@ -133,14 +144,42 @@ def _repeats(finding: Finding, all_of: Sequence[Finding]) -> bool:
 
 
 def _chip(finding: Finding, currency: str) -> Chip:
-    told = reasons.told(finding, currency)
     tone = "" if finding.check in PLAIN else "warn" if finding.check in PAPERS else "bad"
-    return Chip(finding.check, _short(told), told, tone)
+    return Chip(finding.check, _short(finding, currency), reasons.told(finding, currency), tone)
 
 
-def _short(told: str) -> str:
-    """`over limit 1,480.00: 101,480.00 of 100,000.00` is `over limit 1,480.00` in a line."""
-    return told.partition(": ")[0].partition(", at most")[0].partition(", must")[0]
+def _short(finding: Finding, currency: str) -> str:
+    """As it fits into a line: whole units of the currency, no thresholds."""
+    measured, threshold = finding.measured, finding.threshold
+    if finding.check in ("static_limit", "dynamic_limit") and isinstance(measured, int) and isinstance(threshold, int):
+        horizon = " in the horizon" if finding.check == "dynamic_limit" else ""
+        return f"over limit {_units(measured - threshold, currency)}{horizon}"
+    say = _SHORT.get(finding.check)
+    return say.format(measured=str(measured).replace("_", " ")) if say else finding.check.replace("_", " ")
+
+
+def _units(minor: int, currency: str) -> str:
+    """Rounded up: an order that is over by pennies is not shown as over by nothing."""
+    return f"{-(-minor // 10 ** money.exponent(currency)):,}"
+
+
+_SHORT = {
+    "account_open": "account {measured}",
+    "not_on_stop": "on stop",
+    "order_value": "above standard order",
+    "oldest_overdue": "{measured} d overdue",
+    "overdue_share": "{measured} % overdue",
+    "dunning_level": "dunning level {measured}",
+    "review_overdue": "review overdue",
+    "terms": "asks {measured} d terms",
+    "po_number": "PO missing",
+    "cash_on_delivery": "COD not paid",
+    "unconnected_stock": "{measured} % unconnected",
+    "broken_promises": "{measured} promises broken",
+    "insurance": "insurance out",
+    "limit_expired": "limit expired",
+    BEHIND_QUEUE: "behind others",
+}
 
 
 # --- exposure -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,225 @@
+// The release desk with keys and without reloads. All of it works without this file; here it only gets faster:
+//   j k ↓ ↑   the next and the last order in hand        b   mark it for all-at-once        [ ]   the windows before and after
+//   r u x n a s t g o   what may be done (their buttons carry data-key, keys.js presses them)
+// When something changed (live:desk, live:day) the page asks for the queue again and touches only rows that differ; the order in
+// hand stays in hand, and nobody loses what they are typing.
+"use strict";
+(() => {
+  const desk = document.getElementById("desk");
+  if (!desk) return;
+  const AGAIN_MS = 300; // between two looks at the queue: with the way of a change to the page well below half a second
+  const IDLE_MS = 20000; // clocks run on when nothing else happens
+  const HOLD_AFTER_MS = 1000, HOLD_EVERY_MS = 15000; // who stays with an order has it in hand; who steps past it does not
+  const LIVE = { "Quittance-Live": "1", "HX-Request": "true" };
+  const NARROW = matchMedia("(max-width: 760px)");
+
+  const queue = () => document.getElementById("queue");
+  const hand = () => document.getElementById("hand");
+  const rows = () => [...queue().querySelectorAll("tr[data-order]")];
+  const inHand = () => hand().dataset.order;
+  const rowOf = (order) => queue().querySelector(`tr[data-order="${CSS.escape(order)}"]`);
+
+  // --- the order in hand ---------------------------------------------------------------------------------------------
+  let place = 0; // where it stands, so that its neighbour is next when it leaves
+  const mark = () => {
+    for (const row of rows()) row.setAttribute("aria-selected", row.dataset.order === inHand() ? "true" : "false");
+    const at = rows().findIndex((row) => row.dataset.order === inHand());
+    if (at >= 0) place = at;
+    for (const field of hand().querySelectorAll("input[name=next]")) field.value = neighbour();
+  };
+  const neighbour = () => {
+    const all = rows(), at = all.findIndex((row) => row.dataset.order === inHand());
+    const next = at < 0 ? all[Math.min(place, all.length - 1)] : all[at + 1] || all[at - 1];
+    return next ? next.dataset.order : "";
+  };
+  let asked = "", asking = null;
+  const take = (order, scroll = true) => {
+    if (!order) return;
+    asked = order;
+    const row = rowOf(order);
+    for (const each of rows()) each.setAttribute("aria-selected", each === row ? "true" : "false");
+    if (row && scroll) row.scrollIntoView({ block: "nearest" });
+    clearTimeout(asking);
+    asking = setTimeout(show, 60); // a held key passes many orders; only where it rests is asked for
+  };
+  const show = async () => {
+    const order = asked;
+    const text = await fetched(`/desk/hand?order=${encodeURIComponent(order)}`);
+    if (text === null || order !== asked) return;
+    replaceHand(text);
+    history.replaceState(null, "", address({ order }));
+    desk.classList.add("chosen");
+    hold();
+  };
+  const replaceHand = (text) => {
+    const made = parsed(text).getElementById("hand");
+    if (!made) return;
+    hand().replaceWith(made);
+    htmx.process(made);
+    mark();
+  };
+  // The same order again: parts change one by one; what somebody is filling in stays.
+  const refreshHand = async () => {
+    const order = inHand();
+    if (!order) return;
+    const text = await fetched(`/desk/hand?order=${encodeURIComponent(order)}`);
+    if (text === null || inHand() !== order) return;
+    const made = parsed(text).getElementById("hand"), mine = hand();
+    const busy = mine.querySelector("details[open]");
+    for (const part of ["head", "acts", "body"]) {
+      const was = mine.querySelector(`[data-part=${part}]`), now = made.querySelector(`[data-part=${part}]`);
+      if (part === "acts" && busy && now) continue;
+      if (was && now && was.innerHTML !== now.innerHTML) { was.replaceWith(now); htmx.process(now); }
+      else if (was && !now) was.remove();
+      else if (!was && now) { mine.append(now); htmx.process(now); }
+    }
+    mine.dataset.version = made.dataset.version;
+    mark();
+  };
+
+  // --- who has it -------------------------------------------------------------------------------------------------------
+  const holding = document.getElementById("holding");
+  let held = 0;
+  const hold = () => { clearTimeout(held); held = setTimeout(holdNow, HOLD_AFTER_MS); };
+  const holdNow = () => {
+    clearTimeout(held);
+    if (!holding || document.hidden || !hand().querySelector("[data-part=acts]")) return;
+    holding.elements.order.value = inHand();
+    fetch(holding.action, { method: "POST", body: new FormData(holding), headers: LIVE }).catch(() => {});
+    held = setTimeout(holdNow, HOLD_EVERY_MS);
+  };
+
+  // --- the queue, when something changed -----------------------------------------------------------------------------
+  let looking = false, again = false, lookedAt = 0, timer = 0;
+  const look = () => {
+    if (looking) { again = true; return; }
+    clearTimeout(timer);
+    timer = setTimeout(lookNow, Math.max(0, lookedAt + AGAIN_MS - performance.now()));
+  };
+  const lookNow = async () => {
+    looking = true; again = false; lookedAt = performance.now();
+    try {
+      const made = parsed((await fetched(rowsAddress())) ?? "");
+      const figures = made.getElementById("figures"), table = made.getElementById("queue");
+      if (!figures || !table) return;
+      replaceIfOther(document.getElementById("figures"), figures);
+      renew(table);
+      if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
+      if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.order, false);
+    } finally {
+      looking = false;
+      clearTimeout(timer);
+      timer = setTimeout(lookNow, IDLE_MS);
+      if (again) look();
+    }
+  };
+  const replaceIfOther = (was, now) => { if (was.innerHTML !== now.innerHTML) was.innerHTML = now.innerHTML; };
+  const plain = (row) => row.outerHTML.replace(/ aria-selected="\w+"/, "").replace(/ class="arrived"/, "").replace(/ style="--used: \d+%"/, "");
+  const renew = (table) => {
+    const here = queue(), mine = here.querySelector("tbody"), theirs = table.querySelector("tbody");
+    if (!mine || !theirs || here.dataset.address !== table.dataset.address) { keepMarks(here, table); here.replaceWith(table); mark(); return; }
+    const was = new Map(rows().map((row) => [row.dataset.order, row]));
+    const marked = new Set([...here.querySelectorAll("input[name=order]:checked")].map((box) => box.value));
+    let before = null; // the row after which the next one belongs
+    for (const now of [...theirs.children]) {
+      const old = was.get(now.dataset.order);
+      let row = old;
+      if (!old) { now.className = "arrived"; row = now; }
+      else if (plain(old) !== plain(now)) { row = now; const box = now.querySelector("input[name=order]"); if (box) box.checked = marked.has(box.value); old.replaceWith(now); }
+      was.delete(now.dataset.order);
+      const after = before ? before.nextElementSibling : mine.firstElementChild;
+      if (after !== row) mine.insertBefore(row, after);
+      before = row;
+    }
+    for (const gone of was.values()) gone.remove();
+    const ways = here.querySelector(".windows"), waysNow = table.querySelector(".windows");
+    if (ways && waysNow) replaceIfOther(ways, waysNow);
+    here.dataset.handVersion = table.dataset.handVersion ?? "";
+    mark();
+    counted();
+  };
+  const keepMarks = (was, now) => {
+    for (const box of was.querySelectorAll("input[name=order]:checked")) {
+      const same = now.querySelector(`input[name=order][value="${CSS.escape(box.value)}"]`);
+      if (same) same.checked = true;
+    }
+  };
+
+  // --- asking ------------------------------------------------------------------------------------------------------------
+  const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+  const fetched = async (path) => {
+    try {
+      const answer = await fetch(path, { headers: { ...LIVE, "HX-Current-URL": location.href } });
+      if (answer.status === 401) { location.reload(); return null; }
+      return answer.ok ? await answer.text() : null;
+    } catch { return null; } // the stream's pill says since when
+  };
+  const address = (changed) => {
+    const query = new URLSearchParams(queue().dataset.address.split("?")[1] ?? "");
+    for (const [name, value] of Object.entries(changed)) query.set(name, value);
+    return `/desk?${query}`;
+  };
+  const rowsAddress = () => address({ order: inHand() }).replace("/desk?", "/desk/rows?");
+
+  // --- all that are marked ----------------------------------------------------------------------------------------------
+  const counted = () => {
+    const bulk = document.getElementById("bulk");
+    if (!bulk) return;
+    const count = queue().querySelectorAll("input[name=order]:checked").length;
+    bulk.classList.toggle("some", count > 0);
+    bulk.querySelector("[data-marked]").textContent = count === 1 ? "1 marked" : `${count} marked`;
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("#queue input[name=order]")) counted();
+    if (event.target.matches("#filter select")) event.target.form.requestSubmit();
+  });
+
+  // --- keys and clicks ---------------------------------------------------------------------------------------------------
+  window.quittanceKeys = [["j", "next order"], ["k", "order before"], ["b", "mark it for all at once"], ["[", "window before"], ["]", "window after"]];
+  const typing = (at) => at.closest?.("input:not([type=checkbox]), textarea, select");
+  const step = (by) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
+    const to = at < 0 ? Math.min(place, all.length - 1) : at + by;
+    if (to >= all.length) return queue().querySelector("[rel=next]")?.click();
+    if (to < 0) return queue().querySelector("[rel=prev]")?.click();
+    take(all[to].dataset.order);
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Escape") { closeActs(); return; }
+    if (typing(event.target)) {
+      if (event.key === "Enter" && event.target.matches("#hand textarea") && !event.shiftKey) {
+        event.preventDefault();
+        event.target.form.requestSubmit(event.target.form.querySelector("button"));
+      }
+      return;
+    }
+    const does = {
+      j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
+      b: () => rowOf(inHand())?.querySelector("input[name=order]")?.click(),
+      "[": () => queue().querySelector("[rel=prev]")?.click(), "]": () => queue().querySelector("[rel=next]")?.click(),
+    }[event.key];
+    if (does) { event.preventDefault(); does(); }
+  });
+  const closeActs = () => { for (const open of hand().querySelectorAll("details[open]")) open.open = false; };
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("#hand details[open]")) event.target.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+  }, true);
+  desk.addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-order]");
+    if (!row || event.target.closest("input, label")) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || NARROW.matches) { if (!event.target.closest("a")) location.href = row.querySelector("a").href; return; }
+    event.preventDefault();
+    take(row.dataset.order, false);
+  });
+  document.body.addEventListener("htmx:afterSwap", () => { mark(); hold(); if (inHand()) history.replaceState(null, "", address({ order: inHand() })); look(); });
+
+  for (const word of ["desk", "day", "again"]) document.body.addEventListener(`live:${word}`, look);
+  timer = setTimeout(lookNow, IDLE_MS);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { look(); hold(); } });
+  mark();
+  counted();
+  hold();
+})();
