@@ -301,3 +301,9 @@ async def groups_of(connection: asyncpg.Connection | asyncpg.Pool, homes: Iterab
     for row in rows:
         found.setdefault(row["home"], []).append(ACCOUNTS.of(row))
     return {home: members for home, members in found.items() if len(members) > 1}
+
+
+async def group(connection: asyncpg.Connection | asyncpg.Pool, home: str) -> list[Account]:
+    """All accounts that were opened under this home."""
+    rows = await connection.fetch(f"select {ACCOUNTS.columns} from accounts where home = $1 order by account", home)
+    return [ACCOUNTS.of(row) for row in rows]
