@@ -7,6 +7,9 @@ import msgspec
 from contracts.message import Command, Fact
 from contracts.words import Amount, Count, Currency, Day, Reference, Text, Word
 
+PEOPLE = "people"
+"""The home of what concerns people and no account: one partition, one serial log."""
+
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The agreed trading terms of one account; a change replaces them whole."""
@@ -168,6 +171,25 @@ class WithdrawRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
 
     account: Reference
     request: Reference
+    reason: Text
+
+
+class AppointDeputy(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """While `person` is away, from one day to another and on both, `deputy` may act for them in this role (A6)."""
+
+    person: Reference
+    deputy: Reference
+    role: Word
+    from_on: Day
+    until_on: Day
+    reason: Text
+
+
+class EndDeputy(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The person is back, or somebody else covers."""
+
+    person: Reference
+    deputy: Reference
     reason: Text
 
 
@@ -395,6 +417,35 @@ class RequestWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
     request: Reference
     by: Reference
     reason: Text
+
+
+class DeputyAppointed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """`deputy` may act for `person` in this role on these days; what they do carries both names (`dora for pia`)."""
+
+    person: Reference
+    deputy: Reference
+    role: Word
+    from_on: Day
+    until_on: Day
+    reason: Text
+    by: Reference
+
+
+class DeputyEnded(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """From now on `deputy` does not act for `person` any more."""
+
+    person: Reference
+    deputy: Reference
+    reason: Text
+    by: Reference
+
+
+class DeputyRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A wish about a deputy that cannot be met: what, why and how to mend it."""
+
+    person: Reference
+    reason: Word
+    detail: Text
 
 
 class ReviewDue(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -34,6 +34,20 @@ class Moment(msgspec.Struct, frozen=True):
     role: str = ""
     team: str = ""
 
+    @property
+    def people(self) -> frozenset[str]:
+        """Whoever acts here: the sender, and whom they act for."""
+        return people_in(self.actor)
+
+
+FOR = " for "
+"""`dora for pia`: a deputy, and for whom they act (A6). No name holds a blank."""
+
+
+def people_in(actor: str) -> frozenset[str]:
+    """The people that an actor stands for. Two actors are somebody else only if they share none."""
+    return frozenset(actor.split(FOR))
+
 
 class Timer(msgspec.Struct, frozen=True):
     """A deadline as a row. `kind` and `key` name it within its partition; `due` None clears it.

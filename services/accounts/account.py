@@ -16,6 +16,8 @@ from contracts.accounts import (
     ApprovalRequested,
     ChangeScheduled,
     CoverChanged,
+    DeputyAppointed,
+    DeputyEnded,
     LimitChanged,
     PlacedOnStop,
     RequestApproved,
@@ -145,15 +147,34 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return due_on + dt.timedelta(days=1) if due_on else None
 
 
+class Cover(msgspec.Struct, frozen=True, kw_only=True):
+    """On these days this deputy may act in this role for the person whose row it is."""
+
+    deputy: str
+    role: str
+    from_on: dt.date
+    until_on: dt.date
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody who is, will be or was covered by deputies; what is over is dropped when the next one comes."""
+
+    person: str
+    covers: tuple[Cover, ...] = ()
+
+
 class State(msgspec.Struct, frozen=True):
-    """What one message is about: an account, and the root of its group where that is another account."""
+    """What one message is about: an account, and the root of its group where that is another account; or a person."""
 
     account: Account | None = None
     root: Account | None = None
+    person: Person | None = None
 
 
 def evolve(state: State, fact: Fact, at: dt.datetime) -> State:
     """The state after this fact. A fact about an account that is not there changes nothing: it was a refusal."""
+    if isinstance(fact, DeputyAppointed | DeputyEnded):
+        return replace(state, person=_covered(state.person, fact, at.date()))
     if isinstance(fact, AccountOpened):
         return State(account=_opened(fact), root=_with_members(state.root, 1))
     if state.account is None:
@@ -161,6 +182,15 @@ def evolve(state: State, fact: Fact, at: dt.datetime) -> State:
     if isinstance(fact, AccountTerminated):
         return State(account=_ended(state.account), root=_with_members(state.root, -1))
     return replace(state, account=_changed(state.account, fact))
+
+
+def _covered(before: Person | None, fact: DeputyAppointed | DeputyEnded, today: dt.date) -> Person:
+    person = before or Person(person=fact.person)
+    covers = tuple(each for each in person.covers if each.until_on >= today)
+    if isinstance(fact, DeputyEnded):
+        return replace(person, covers=tuple(each for each in covers if each.deputy != fact.deputy))
+    added = Cover(deputy=fact.deputy, role=fact.role, from_on=fact.from_on, until_on=fact.until_on)
+    return replace(person, covers=(*covers, added))
 
 
 def _opened(fact: AccountOpened) -> Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.accounts import (
     AddStopAction,
+    AppointDeputy,
     ApproveRequest,
     AssignStop,
     CallOffStop,
@@ -12,6 +13,7 @@ from contracts.accounts import (
     CloseStopAction,
     DeclineRequest,
     DueChangesReached,
+    EndDeputy,
     NoteAccount,
     NoteStopProgress,
     OpenAccount,
@@ -23,14 +25,14 @@ from contracts.accounts import (
     TerminateAccount,
     WithdrawRequest,
 )
-from services.accounts import approvals, changes, opening, standing, stopwork, store, timeline
+from services.accounts import approvals, changes, cover, opening, standing, stopwork, store, timeline
 from services.accounts.account import State, evolve
 from shared.service import Service
 
 SERVICE = Service(
     name="accounts",
     state=State,
-    tables={"account": store.ACCOUNTS, "root": store.ACCOUNTS},
+    tables={"account": store.ACCOUNTS, "root": store.ACCOUNTS, "person": store.PEOPLE},
     rows=store.rows,
     hears={
         OpenAccount: opening.open_account,
@@ -52,6 +54,8 @@ SERVICE = Service(
         ApproveRequest: approvals.approve,
         DeclineRequest: approvals.decline,
         WithdrawRequest: approvals.withdraw,
+        AppointDeputy: cover.appoint,
+        EndDeputy: cover.end,
     },
     evolve=evolve,
     schema=store.SCHEMA,

@@ -1,7 +1,7 @@
 """What is asked for is let happen, or not, by somebody else with the authority of that day (A6). Pure.
 
-Nobody approves or declines their own request; who asked may withdraw it. A request that the account no longer fits is
-refused in words, never bent to fit.
+Nobody approves or declines their own request, nor one of whom they cover or are covered by here; who asked may withdraw it.
+A request that the account no longer fits is refused in words, never bent to fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.accounts.changes import Change, changed_on_its_day, not_fitting
 from services.accounts.policies import in_force
 from services.accounts.refusal import Refusal, not_reasoned, not_signed
 from services.accounts.standing import living
-from shared.service import Moment
+from shared.service import Moment, people_in
 
 
 def approve(state: State, wish: ApproveRequest, moment: Moment) -> Iterable[Fact]:
@@ -93,7 +93,7 @@ def _not_to_answer(account: Account, request: Request, moment: Moment) -> Refusa
     """Under the policy of the day of the answer, not of the request."""
     if refusal := not_signed(moment):
         return refusal
-    if moment.actor == request.by:
+    if moment.people & people_in(request.by):
         return Refusal("own_request", "nobody answers their own request; withdraw it, or have somebody else answer")
     policy = in_force(moment.at.date())
     amount = request.limit_minor if request.limit_minor is not None else account.limit_minor
@@ -106,7 +106,7 @@ def _not_to_answer(account: Account, request: Request, moment: Moment) -> Refusa
 
 
 def _not_theirs(request: Request, moment: Moment) -> Refusal | None:
-    if moment.actor == request.by:
+    if moment.people & people_in(request.by):
         return None
     return Refusal("not_yours", f"{request.by} asked for it and may withdraw it; others decline it")
 

@@ -9,13 +9,24 @@ from typing import Any
 
 import asyncpg
 
-from contracts.accounts import DueChangesReached, ReachStop, ReachStopProgress
-from services.accounts.account import Account, State
+from contracts.accounts import (
+    AppointDeputy,
+    DeputyAppointed,
+    DeputyEnded,
+    DeputyRefused,
+    DueChangesReached,
+    EndDeputy,
+    ReachStop,
+    ReachStopProgress,
+)
+from services.accounts.account import Account, Person, State
 from shared.rows import Table
 from shared.service import Moment, Step, Timer
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 ACCOUNTS = Table("account", Account, "account")
+PEOPLE = Table("person", Person, "person")
+ABOUT_PEOPLE = (AppointDeputy, EndDeputy, DeputyAppointed, DeputyEnded, DeputyRefused)
 DUE_CHANGES, STOP, STOP_PROGRESS = "due_changes", "stop", "stop_progress"
 
 WAKES: Mapping[str, Callable[[Account], dt.date | None]] = {
@@ -26,10 +37,12 @@ WAKES: Mapping[str, Callable[[Account], dt.date | None]] = {
 """Timer → the day it wakes at. One of each an account."""
 
 
-def rows(message: Any, home: str, partition: int) -> tuple[str | None, str | None]:
-    """The account, and the root that gave the home its name where that is another one."""
+def rows(message: Any, home: str, partition: int) -> tuple[str | None, str | None, str | None]:
+    """The account, and the root that gave the home its name where that is another one; or the person."""
+    if isinstance(message, ABOUT_PEOPLE):
+        return None, None, message.person
     account: str = message.account
-    return account, home if home != account else None
+    return account, home if home != account else None, None
 
 
 def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:

@@ -71,6 +71,8 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         accounts.ApproveRequest,
         accounts.DeclineRequest,
         accounts.WithdrawRequest,
+        accounts.AppointDeputy,
+        accounts.EndDeputy,
     }
 )
 """Commands that may come from outside. What a service sends itself (timers, rechecks) is not among them."""

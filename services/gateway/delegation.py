@@ -14,8 +14,11 @@ import msgspec
 from contracts.forms import Fault
 from services.gateway.credentials import Credential
 from services.gateway.problems import Problem
+from shared.service import FOR
 
 ACTOR, ROLE, TEAM, PORTFOLIOS = "quittance-actor", "quittance-role", "quittance-team", "quittance-portfolios"
+COVERED = "quittance-for"
+"""Whom the actor covers (A6): a deputy acts under both names, `dora for pia`."""
 NEEDED = (ACTOR, ROLE, TEAM)
 NAME_MAX = 64
 """The bound of `actorid`, `actorrole` and `teamid` on the log (contracts.words.Reference)."""
@@ -26,7 +29,7 @@ def speaking_for(who: Credential, headers: Mapping[str, str]) -> Credential:
 
     Texts are percent-encoded UTF-8; portfolios are separated by commas, none or an empty text means all that the credential sees.
     """
-    said = {name: headers[name] for name in (*NEEDED, PORTFOLIOS) if name in headers}
+    said = {name: headers[name] for name in (*NEEDED, COVERED, PORTFOLIOS) if name in headers}
     if not who.delegates:
         _refuse((name, "this credential speaks for itself only", "leave the header out") for name in said)
         return who
@@ -37,8 +40,11 @@ def speaking_for(who: Credential, headers: Mapping[str, str]) -> Credential:
         for name in NEEDED
         if len(named[name]) > NAME_MAX or not named[name].isprintable()
     )
+    actor = FOR.join(name for name in (named[ACTOR], named.get(COVERED, "")) if name)
+    if len(actor) > NAME_MAX or FOR in named[ACTOR] or FOR in named.get(COVERED, ""):
+        _refuse([(COVERED, f"two names of people, together at most {NAME_MAX} characters", "correct it")])
     return msgspec.structs.replace(
-        who, actor=named[ACTOR], role=named[ROLE], team=named[TEAM], portfolios=_portfolios(who, said.get(PORTFOLIOS, ""))
+        who, actor=actor, role=named[ROLE], team=named[TEAM], portfolios=_portfolios(who, said.get(PORTFOLIOS, ""))
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from contracts.accounts import OpenAccount
+from contracts.accounts import PEOPLE, AppointDeputy, EndDeputy, OpenAccount
 from contracts.envelope import derived_id, encode_value
 from contracts.forms import Fault, Faulty
 from contracts.message import Command, type_name
@@ -60,6 +60,8 @@ async def check_placed(connection: asyncpg.Connection | asyncpg.Pool, command: C
         raise Faulty(Fault("", f"the command has {size} bytes, at most {COMMAND_BYTES_MAX} travel", "split it"))
     if isinstance(command, OpenAccount):
         return await _opening_home(connection, command, who)
+    if isinstance(command, AppointDeputy | EndDeputy):
+        return PEOPLE
     account: str = command.account  # type: ignore[attr-defined]
     entry = (await directory.known(connection, [account])).get(account)
     if fault := directory.account_fault(entry, account, admission.currency_of(command), who):

@@ -64,6 +64,9 @@ OUTCOMES: Mapping[type[Message], str] = {
     accounts.RequestApproved: "approved",
     accounts.RequestDeclined: "declined",
     accounts.RequestWithdrawn: "withdrawn",
+    accounts.DeputyAppointed: "deputy appointed",
+    accounts.DeputyEnded: "deputy ended",
+    accounts.DeputyRefused: "refused",
     accounts.CommandUnneeded: "unchanged",
     accounts.CommandRefused: "refused",
 }

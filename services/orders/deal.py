@@ -38,7 +38,7 @@ from services.orders.rules import rules_for
 from services.orders.state import Deal, Standing, State, queue_owner, worth_another
 from shared.credit.checks import BY_VALUE
 from shared.credit.rulebook import Rules, authority_of, level_needed
-from shared.service import Moment
+from shared.service import Moment, people_in
 
 OPEN_MAX = 20
 """Open deals of one account: they stand in a row that every order of it reads, at about 100 bytes each. A customer who
@@ -143,7 +143,7 @@ def _not_allowed(rules: Rules, deal: Deal, command: ApproveDeal, moment: Moment)
     authority = authority_of(rules, moment.role)
     if authority is None:
         return _without_authority(rules, command, moment)
-    if actor(moment) == deal.by:
+    if people_in(actor(moment)) & people_in(deal.by):
         return _refused(command, "own_request", f"{deal.by} registered {deal.deal}: somebody else has to approve it (four eyes).")
     if not authority.covers(deal.value_minor):
         needed = level_needed(rules, deal.value_minor)

@@ -56,3 +56,10 @@ def test_a_person_reaches_no_more_portfolios_than_the_credential() -> None:
     assert speaking_for(narrow, ROSE | {"quittance-portfolios": "south,west"}).portfolios == ("south",)
     assert refused(narrow, ROSE | {"quittance-portfolios": "west"}).errors[0].field == "quittance-portfolios"
     assert speaking_for(console(), ROSE | {"quittance-portfolios": "a%2Cb, west"}).portfolios == ("a,b", "west")
+
+
+def test_a_deputy_acts_under_both_names() -> None:  # A6
+    assert speaking_for(console(), ROSE | {"quittance-for": "pia"}).actor == "rose for pia"
+    assert refused(development(), {"quittance-for": "pia"}).errors[0].field == "quittance-for"
+    assert refused(console(), ROSE | {"quittance-for": "pia for ola"}).errors[0].field == "quittance-for"
+    assert refused(console(), ROSE | {"quittance-for": "p" * 60}).errors[0].field == "quittance-for"

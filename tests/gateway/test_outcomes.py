@@ -9,6 +9,8 @@ import pytest
 from contracts.accounts import (
     AccountNoted,
     AccountRenamed,
+    DeputyEnded,
+    DeputyRefused,
     LimitChanged,
     RequestApproved,
     RequestDeclined,
@@ -63,6 +65,8 @@ ANSWERS = [
     (StopActionAdded(account="A1", action="visit", text="see him", due_on=DAY, owner="bea"), "accounts", "action added"),
     (StopActionClosed(account="A1", action="visit", outcome="seen"), "accounts", "action closed"),
     (StopProgressNoted(account="A1", text="a plan", next_due_on=DAY), "accounts", "progress noted"),
+    (DeputyEnded(person="pia", deputy="dan", reason="back", by="pia"), "accounts", "deputy ended"),
+    (DeputyRefused(person="pia", reason="no_cover", detail="none"), "accounts", "refused"),
     (AccountNoted(account="A1", channel="call", text="rang", by="bea"), "accounts", "noted"),
     (RequestDeclined(account="A1", request="r", by="bea", reason="no"), "accounts", "declined"),
     (RequestWithdrawn(account="A1", request="r", by="con", reason="no"), "accounts", "withdrawn"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.accounts import OpenAccount
+from contracts.accounts import PEOPLE, OpenAccount
 from contracts.message import Message
 from services.accounts import store
 from services.accounts.account import Account, State
@@ -30,7 +30,7 @@ def moment(home: str, at: dt.datetime = NOON, role: str = "director", actor: str
 class Accounts:
     """`say` decides one message, folds its facts into the rows and returns them; `timers` stand by kind and account."""
 
-    rows: dict[str, Account] = field(default_factory=dict)
+    rows: dict[str, Any] = field(default_factory=dict)
     timers: dict[tuple[str, str], dt.datetime] = field(default_factory=dict)
     said: list[Any] = field(default_factory=list)
     heard: int = 0
@@ -50,7 +50,7 @@ class Accounts:
         self.heard += 1
         now = moment(home, at, role, actor, f"cause-{self.heard}")
         state, before = self.fold(wish, now)
-        for key, row in zip(store.rows(wish, home, 0), (state.account, state.root), strict=True):
+        for key, row in zip(store.rows(wish, home, 0), (state.account, state.root, state.person), strict=True):
             if key is not None and row is not None:
                 self.rows[key] = row
         for timer in store.deadlines(before, state, now):
@@ -70,13 +70,16 @@ class Accounts:
 
     def home_of(self, wish: Any) -> str:
         """As the gateway routes it: where the account is, else its parent's home, else its own."""
+        if isinstance(wish, store.ABOUT_PEOPLE):
+            return PEOPLE
         if found := self.rows.get(wish.account):
             return found.home
         parent = wish.parent if isinstance(wish, OpenAccount) else None
         return self.rows[parent].home if parent in self.rows else parent or wish.account
 
     def __getitem__(self, name: str) -> Account:
-        return self.rows[name]
+        found: Account = self.rows[name]
+        return found
 
 
 def opening(account: str = "acme", **fields: Any) -> OpenAccount:

@@ -110,7 +110,7 @@ def test_the_rows_are_the_fold_of_the_facts(script: Script) -> None:
     for home, fact, at in said:
         keys = store.rows(fact, home, 0)
         state = SERVICE.evolve(State(*(folded.get(key) if key else None for key in keys)), fact, at)
-        folded.update({key: row for key, row in zip(keys, (state.account, state.root), strict=True) if key and row})
+        folded.update({key: row for key, row in zip(keys, (state.account, state.root, state.person), strict=True) if key and row})
     assert folded == book.rows
 
 

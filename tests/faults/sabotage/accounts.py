@@ -201,7 +201,7 @@ GUARDS = (
         promise="A6",
         file="services/accounts/approvals.py",
         takes_out=out(
-            '    if moment.actor == request.by:\n        return Refusal("own_request"',
+            '    if moment.people & people_in(request.by):\n        return Refusal("own_request"',
             '    if not moment.actor:\n        return Refusal("own_request"',
         ),
         tests=(APPROVALS + "test_nobody_approves_or_declines_their_own_request",),
@@ -303,5 +303,19 @@ GUARDS = (
         file="services/accounts/timeline.py",
         takes_out=out(" or not_signed(moment)", ""),
         tests=(STOPS + "test_a_note_that_cannot_be_kept_is_refused",),
+    ),
+    Guard(
+        name="nobody hands out a role above their own",
+        promise="A6",
+        file="services/accounts/cover.py",
+        takes_out=out("if own or levels.get(moment.role, 0) > levels[role]:", "if True:"),
+        tests=("tests/models/test_accounts_cover.py::test_nobody_hands_out_more_than_they_have",),
+    ),
+    Guard(
+        name="a deputy is no second pair of eyes for whom they cover",
+        promise="A6",
+        file="shared/service.py",
+        takes_out=out("return frozenset(actor.split(FOR))", "return frozenset((actor,))"),
+        tests=("tests/models/test_accounts_cover.py::test_a_deputy_is_no_second_pair_of_eyes_for_whom_they_cover",),
     ),
 )
