@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from contracts.envelope import encode_value
 from contracts.orders import Decision, Finding
 from services.console.clearing import Remedy, remedy
 from services.console.following import Account
@@ -49,6 +50,11 @@ class Explained(msgspec.Struct, frozen=True):
     @property
     def currency(self) -> str:
         return self.decision.inputs.currency
+
+    @property
+    def inputs(self) -> str:
+        """As they are stored: canonical JSON."""
+        return encode_value(self.decision.inputs).decode()
 
 
 class Now(msgspec.Struct, frozen=True):
