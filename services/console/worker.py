@@ -15,6 +15,7 @@ import datetime as dt
 import itertools
 import signal
 import sys
+import time
 from typing import Any
 
 import asyncpg
@@ -50,6 +51,8 @@ SESSION_S = 10.0
 minute)."""
 MINUTES_AT_ONCE = 2_000
 """Rows of one flush: after a recovery all minutes are published again, in several."""
+RECOVERY_S_MAX = 120.0
+"""A changelog that is not read back in this time never will be (recovery is known to hang): it is thrown away."""
 STOP_S_MAX = 10.0
 """The library may wait for ever for a broker that is away (aiokafka #1101): then the process ends without it."""
 
@@ -122,8 +125,9 @@ class Counting:
         self._stopping = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
         self._flushes = 0
+        self._began = time.monotonic()
         self._app = application(config, number)
-        table = self._app.Table(TABLE, partitions=config.partitions, key_type=str, value_type=dict, on_recover=self._recovered)
+        table = self._app.Table(TABLE, partitions=config.partitions, key_type=str, on_recover=self._recovered)
         self._windows = Windows(table)
         facts = self._app.topic(config.topic(SPEAKER), key_serializer="raw", value_serializer="raw")
         self._app.agent(facts, concurrency=1, name="count")(self._count)
@@ -164,6 +168,7 @@ class Counting:
                 return 1
             try:
                 await self._flush()
+                await self._give_up_recovering()
             except Outdated as outdated:
                 log.info("begins anew", reason=str(outdated))
                 return 0
@@ -176,20 +181,18 @@ class Counting:
 
     async def _flush(self) -> None:
         """Everything that changed since the last one, or a part of it, and that we live."""
-        if self._app.rebalancing or self._windows_are_recovering():
+        if self._app.rebalancing or self._is_recovering():
             return
-        if self._connection is None:
-            self._connection = await connect(self._config.database(SERVICE.name), self._config.lease_s)
         taken, lanes, slid = self._changed()
         minutes = [minute for key in taken if (minute := self._windows.minute(key)) is not None]
         try:
-            await publishing.publish(self._connection, self._number, lanes, minutes, slid)
+            await publishing.publish(await self._database(), self._number, lanes, minutes, slid)
         except BaseException:
             self._windows.touched |= taken
             raise
         self._flushes += 1
         if self._flushes % SWEEP_EVERY == 0:
-            await publishing.sweep(self._connection)
+            await publishing.sweep(await self._database())
 
     def _changed(self) -> tuple[set[str], dict[int, Lane], list[Sliding]]:
         """Taken together, without an await between: minutes, lanes and windows of one state."""
@@ -205,8 +208,18 @@ class Counting:
         until = max(clocks) if self._config.clock == "event" else dt.datetime.now(dt.UTC)
         return taken, lanes, windows.slide(until)
 
-    def _windows_are_recovering(self) -> bool:
+    def _is_recovering(self) -> bool:
         return not self._app.tables.recovery.completed.is_set()
+
+    async def _give_up_recovering(self) -> None:
+        if self._is_recovering() and time.monotonic() - self._began > RECOVERY_S_MAX:
+            number = await publishing.throw_away(await self._database())
+            raise Outdated(f"the changelog could not be read back: generation {number} begins with nothing")
+
+    async def _database(self) -> asyncpg.Connection:
+        if self._connection is None:
+            self._connection = await connect(self._config.database(SERVICE.name), self._config.lease_s)
+        return self._connection
 
     def _hang_up(self) -> None:
         if self._connection is not None:

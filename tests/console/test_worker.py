@@ -62,6 +62,21 @@ async def is_right(desk: Streams) -> bool:
     return await nothing_behind(desk) and await desk.windows() == await desk.counted()
 
 
+async def test_a_worker_that_was_killed_reads_its_tables_back(desk: Streams) -> None:
+    day = a_day(300)
+    desk.start()
+    await desk.say(day[:300])
+    await desk.until("the morning is folded", lambda: is_right(desk))
+    await asyncio.sleep(2.5)  # what it has published is in its changelog, too
+    desk.kill()
+    await desk.connection.execute("delete from window_minute")
+    await desk.connection.execute("delete from window_lane")
+    desk.start()
+    await desk.say(day[300:])
+    await desk.until("the windows equal SQL", lambda: is_right(desk))
+    assert (await drift.lag(desk.connection)).generation == 1, "nothing had to be thrown away"
+
+
 async def test_a_worker_killed_under_load_goes_on_where_it_was(desk: Streams) -> None:
     day = a_day(900)
     desk.start()
