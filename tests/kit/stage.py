@@ -75,11 +75,13 @@ class Stage:
 
     # --- saying -----------------------------------------------------------------------------------------------------
 
-    async def say(self, home: str, *messages: Message, at: dt.datetime = BEGAN, partition: int | None = None) -> list[Said]:
+    async def say(
+        self, home: str, *messages: Message, at: dt.datetime = BEGAN, partition: int | None = None, role: str = ""
+    ) -> list[Said]:
         """Publish messages as their service would, with the next sequences of the partition of `home`."""
-        return await self.send(self.wrap(home, message, at, partition) for message in messages)
+        return await self.send(self.wrap(home, message, at, partition, role) for message in messages)
 
-    def wrap(self, home: str, message: Message, at: dt.datetime = BEGAN, partition: int | None = None) -> Said:
+    def wrap(self, home: str, message: Message, at: dt.datetime = BEGAN, partition: int | None = None, role: str = "") -> Said:
         """The record of a message, under the next sequence, not sent yet."""
         topic = topic_of(type(message))
         number = partition_of(home, self.settings.partitions) if partition is None else partition
@@ -88,7 +90,7 @@ class Stage:
         envelope = ENVELOPES[type(message)](
             specversion=SPECVERSION, id=name, source=source, time=at, subject=home, partitionkey=home,
             sequence=str(sequence).zfill(SEQUENCE_DIGITS), correlationid=name, traceparent=traceparent(name, name),
-            actorid="ann", data=message,
+            actorid="ann", actorrole=role, data=message,
         )  # fmt: skip
         return Said(topic, number, home.encode(), encode(envelope), placed_by(source, sequence, name))
 
