@@ -16,10 +16,11 @@ EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compa
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-# make run ORDERS=orders.csv ACCOUNTS=accounts.csv SPEED=60 TRADE=0 ONCE=1 PORT=8080
+# make run ORDERS=orders.csv ACCOUNTS=accounts.csv SPEED=60 TRADE=0 DESK=0 ONCE=1 PORT=8080
 is_no = $(filter 0 no false off,$(1))
 RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SPEED),--speed $(SPEED)) \
 	$(if $(TRADE),$(if $(call is_no,$(TRADE)),--no-trade,--trade)) \
+	$(if $(DESK),$(if $(call is_no,$(DESK)),--no-desk,--desk)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
 .PHONY: help up down status run test assets bench simulate soak overload chaos drill sabotage mutants lint lock clean
@@ -36,7 +37,7 @@ down: .venv/run.stamp ## stop them; the data stays
 status: .venv/run.stamp ## what runs, where; fails when something is down
 	@$(BIN)/python -m deploy.local status
 
-run: .venv/run.stamp assets ## everything, with a simulated trade: ORDERS= ACCOUNTS= SPEED= TRADE=0 ONCE=1 PORT=
+run: .venv/run.stamp assets ## everything, with a simulated trade: ORDERS= ACCOUNTS= SPEED= TRADE=0 DESK=0 ONCE=1 PORT=
 	@$(BIN)/quittance run $(strip $(RUN_OPTIONS))
 
 test: .venv/dev.stamp assets ## all tests; ARGS= goes to pytest

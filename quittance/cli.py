@@ -129,6 +129,9 @@ def run(
         float | None, typer.Option(help="Seconds of the messages' time per second; 0: as fast as it goes.", min=0)
     ] = None,
     trade: Annotated[bool | None, typer.Option("--trade/--no-trade", help="Play despatch, invoice and payment as well.")] = None,
+    desk: Annotated[
+        bool | None, typer.Option("--desk/--no-desk", help="Play the people at the release desk; by default on our own day.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop everything at the end; the last line is one JSON object.")] = False,
     port: Annotated[int | None, typer.Option(help="The gateway's port; its neighbours take the next ones.")] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic day.")] = 1,
@@ -141,7 +144,15 @@ def run(
     from quittance.run import Wish, perform  # the slowest import, and only needed here
 
     wish = Wish(
-        orders=orders, accounts=accounts, speed=speed, trade=trade, once=once, port=port, seed=seed, demo_people=demo_people
+        orders=orders,
+        accounts=accounts,
+        speed=speed,
+        trade=trade,
+        desk=desk,
+        once=once,
+        port=port,
+        seed=seed,
+        demo_people=demo_people,
     )
     raise typer.Exit(perform(wish))
 

@@ -79,10 +79,11 @@ class Day(msgspec.Struct, frozen=True):
     ends: dt.datetime
 
 
-def day(seed: int) -> Day:
+def day(seed: int, size: int = 1) -> Day:
+    """The day of a house, or of one so many times as large."""
     dice = random.Random(f"day/{seed}")  # noqa: S311 - a game, not a secret
-    accounts = list(_accounts(dice))
-    rows = _order_rows(accounts, dice)
+    accounts = list(_accounts(dice, ACCOUNTS * size))
+    rows = _order_rows(accounts, ORDERS * size, dice)
     acts = [*_items(accounts, seed, dice), *_desk(accounts, dice)]
     return Day(_accounts_csv(accounts), _csv(ORDER_COLUMNS, rows), acts, _at(dt.time(6)) - OPENED_BEFORE, _at(ENDS))
 
@@ -102,9 +103,9 @@ def _csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
 # --- accounts -------------------------------------------------------------------------------------------------------
 
 
-def _accounts(dice: random.Random) -> Iterator[Account]:
+def _accounts(dice: random.Random, count: int) -> Iterator[Account]:
     """The first of every ten leads a group of three; every kind of trouble occurs."""
-    for n in range(ACCOUNTS):
+    for n in range(count):
         lead = n - n % 10
         child = n % 10 in (1, 2) and lead % 30 == 0
         yield Account(
@@ -156,10 +157,10 @@ def _cell(value: str | int | bool) -> str:
 Row = tuple[str, ...]
 
 
-def _order_rows(accounts: list[Account], dice: random.Random) -> list[Row]:
+def _order_rows(accounts: list[Account], count: int, dice: random.Random) -> list[Row]:
     """Every document's rows together, in order of time."""
     documents: list[tuple[dt.datetime, list[Row]]] = []
-    for n, at in enumerate(sorted(_arrival(dice) for _ in range(ORDERS)), start=1):
+    for n, at in enumerate(sorted(_arrival(dice) for _ in range(count)), start=1):
         document = _order(f"SO{100_000 + n}", at, dice.choice(accounts), dice)
         documents.append((at, _spoilt(document, dice) if n % 71 == 0 else document))
         if n % 97 == 0:

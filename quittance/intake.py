@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from quittance.trade import Act
 POLL_S = 0.02
 POLL_S_MAX = 0.3
 BUSY_S = 0.5
+BROKEN_MAX = 3
 CHUNK_BYTES = 256 * 1024
 EVENTS_MAX = 1_000
 """Events of one request."""
@@ -56,12 +57,13 @@ class Gateway:
         query = {"name": name} | ({"as_of": as_of.isoformat()} if as_of else {})
         return await self._ask_flow("POST", f"/v1/files/{kind}", _OCTETS, lambda: _body(content, told), params=query)
 
-    async def send_events(self, acts: Iterable[Act]) -> None:
-        """Hand over commands as CloudEvents. The same event again changes nothing."""
+    async def send_events(self, acts: Iterable[Act], person: Mapping[str, str] | None = None) -> None:
+        """Hand over commands as CloudEvents, in the name of a `person` where the credential may. The same event again changes
+        nothing."""
         lines = [_event(act) for act in acts]
         for start in range(0, len(lines), EVENTS_MAX):
             body = b"\n".join(lines[start : start + EVENTS_MAX]) + b"\n"
-            answer = await self._ask("POST", "/v1/events", _NDJSON, functools.partial(bytes, body))
+            answer = await self._ask("POST", "/v1/events", _NDJSON, functools.partial(bytes, body), person or {})
             if bad := answer.get("errors"):
                 raise Refused(f"the gateway does not take an event of the simulator: {bad[0]}")
 
@@ -87,13 +89,26 @@ class Gateway:
             pause_s = min(pause_s * 1.15, POLL_S_MAX)
 
     async def _ask(
-        self, method: str, path: str, media_type: str = "", body: Callable[[], Any] = lambda: None, **more: Any
+        self,
+        method: str,
+        path: str,
+        media_type: str = "",
+        body: Callable[[], Any] = lambda: None,
+        named: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> Any:
         """Ask until there is an answer: a busy gateway names the time to wait. `body` is made anew for each try."""
-        headers = {"Content-Type": media_type} if media_type else {}
+        headers = {**({"Content-Type": media_type} if media_type else {}), **(named or {})}
+        broken = 0
         while True:
             try:
                 response = await self._client.request(method, path, content=body(), headers=headers, **more)
+            except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+                # It hung up on a connection that had long been idle; the same again changes nothing.
+                broken += 1
+                if broken > BROKEN_MAX:
+                    raise Unusable(f"the gateway at {self._client.base_url} hangs up instead of answering: {error}") from error
+                continue
             except httpx.ConnectError as error:
                 raise Unusable(
                     f"no gateway answers at {self._client.base_url}; start it with `quittance serve accounts orders gateway`"

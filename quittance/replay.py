@@ -30,6 +30,7 @@ from contracts.payments import ItemPosted, ItemSettled
 from quittance import trade
 from quittance.board import Board
 from quittance.cast import TRADING, WRITERS, links_of
+from quittance.clerks import TEAM, Clerks
 from quittance.facts import Place, Reader
 from quittance.intake import Flow, Gateway
 from quittance.orderfile import EPOCH, Piece
@@ -99,11 +100,13 @@ class Trade:
 
 
 class Senders(NamedTuple):
-    """One connection to the gateway for each who sends: the desk, the warehouse, the system that keeps the limits."""
+    """One connection to the gateway for each who sends: the credit desk, the warehouse, the system that keeps the limits, and
+    the console, which speaks for the people at the release desk."""
 
     desk: Gateway
     warehouse: Gateway
     records: Gateway
+    console: Gateway
 
     def of(self, message: Message) -> Gateway:
         match message:
@@ -122,6 +125,7 @@ class Stage:
         self.settings, self.senders, self.gateway = settings, senders, senders.desk
         self.desks, self.reader, self.board = desks, reader, board
         self.trade: Trade | None = None
+        self.clerks: Clerks | None = None
         self.flows: dict[str, Flow] = {}
         self.now: dt.datetime | None = None
 
@@ -133,6 +137,8 @@ class Stage:
             self.board.take(envelope)
             if self.trade is not None:
                 self.trade.take(envelope)
+            if self.clerks is not None:
+                self.clerks.take(envelope.data, envelope.time)
         return len(said)
 
     async def listen_to_the_end(self) -> None:
@@ -209,34 +215,38 @@ class Pace:
 async def play(stage: Stage, kind: str, pieces: Iterator[Piece], cuts: Stretches, speed: float, closing: dt.datetime) -> None:
     """Send every piece, and between them whatever falls due, until the pieces and the day (`closing`) are over."""
     piece = next(pieces, None)
-    start = _next_start(stage, piece, cuts)
+    start = _next_start(stage, piece, cuts, EPOCH)
     pace = Pace(speed, start or EPOCH)
     while start is not None and (piece is not None or start < closing):
         end = cuts.end(start)
         await pace.reach(start)
         stage.now = start
         due = piece if piece is not None and piece.start < end else None
-        await _send(stage, kind, due, end if piece is not None else min(end, closing))
+        await _send(stage, kind, due, start, end if piece is not None else min(end, closing))
         piece = next(pieces, None) if due is not None else piece
-        start = _next_start(stage, piece, cuts)
+        start = _next_start(stage, piece, cuts, end)
 
 
-def _next_start(stage: Stage, piece: Piece | None, cuts: Stretches) -> dt.datetime | None:
-    """The stretch of the next thing to happen."""
+def _next_start(stage: Stage, piece: Piece | None, cuts: Stretches, after: dt.datetime) -> dt.datetime | None:
+    """The stretch of the next thing to happen. Whoever has work at the desk goes on with it `after` the stretch before."""
     due = stage.trade.diary.next_due() if stage.trade is not None else None
-    moments = [moment for moment in (due, piece.start if piece is not None else None) if moment is not None]
+    work = stage.clerks.next_due(after) if stage.clerks is not None else None
+    moments = [moment for moment in (due, work, piece.start if piece is not None else None) if moment is not None]
     return cuts.start(min(moments)) if moments else None
 
 
-async def _send(stage: Stage, kind: str, piece: Piece | None, end: dt.datetime) -> None:
+async def _send(stage: Stage, kind: str, piece: Piece | None, start: dt.datetime, end: dt.datetime) -> None:
     acts = stage.trade.due(end) if stage.trade is not None else []
+    acts += stage.clerks.due(start, end) if stage.clerks is not None else []
     told = [act for act in acts if isinstance(act.message, ItemPosted | ItemSettled)]
     events = [act for act in acts if not isinstance(act.message, ItemPosted | ItemSettled)]
     work: list[Awaitable[None]] = []
     if told:
         work.append(_tell_payments(stage, told))
-    for gateway, some in _senders(stage, events):
+    for gateway, some in _senders(stage, [act for act in events if not act.by]):
         work.append(gateway.send_events(some))
+    for person, some in _people(stage, events):
+        work.append(stage.senders.console.send_events(some, person))
     if piece is not None:
         work.append(_send_piece(stage, kind, piece))
     await asyncio.gather(*work)
@@ -248,6 +258,13 @@ def _senders(stage: Stage, acts: list[Act]) -> Iterator[tuple[Gateway, list[Act]
     for gateway in stage.senders:
         if some := [act for act in acts if stage.senders.of(act.message) is gateway]:
             yield gateway, some
+
+
+def _people(stage: Stage, acts: list[Act]) -> Iterator[tuple[dict[str, str], list[Act]]]:
+    """What each person at the desk wishes, in their own name (`services/gateway/delegation.py`)."""
+    for clerk in stage.clerks.people if stage.clerks is not None else ():
+        if some := [act for act in acts if act.by == clerk.name]:
+            yield {"Quittance-Actor": clerk.name, "Quittance-Role": clerk.role, "Quittance-Team": TEAM}, some
 
 
 async def _send_piece(stage: Stage, kind: str, piece: Piece) -> None:

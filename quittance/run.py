@@ -25,6 +25,7 @@ from deploy.local.settings import StackError, from_environment
 from quittance import installation, keys, people, replay
 from quittance.board import Board
 from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WINDOWS, WORKING, links_of, program_of, service_of, watched
+from quittance.clerks import STEP, Clerks
 from quittance.day import day
 from quittance.facts import reading
 from quittance.installation import Unusable
@@ -52,12 +53,13 @@ DEFAULT_TERMS = ("30", "standard", "main", "open", "no")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. `speed`, `trade` and `demo_people` None: the default of what is run."""
+    """What was asked for. `speed`, `trade`, `desk` and `demo_people` None: the default of what is run."""
 
     orders: Path | None = None
     accounts: Path | None = None
     speed: float | None = None
     trade: bool | None = None
+    desk: bool | None = None
     once: bool = False
     port: int | None = None
     seed: int = SEED
@@ -72,6 +74,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Path
     accounts_as_of: dt.datetime
     trade: bool
+    desk: bool
     speed: float
     closing: dt.datetime
     acts: list[Any]
@@ -203,7 +206,7 @@ async def _prepare(settings: Settings) -> None:
 @asynccontextmanager
 async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> AsyncIterator[Stage]:
     url = installation.gateway_url(settings)
-    senders = Senders(*(Gateway(url, token) for token in (tokens.people, tokens.warehouse, tokens.records)))
+    senders = Senders(*(Gateway(url, token) for token in (tokens.people, tokens.warehouse, tokens.records, tokens.console)))
     looks = await desks(settings, TRADING)
     try:
         async with reading(settings, READ) as reader:
@@ -211,6 +214,8 @@ async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> Asy
             stage = Stage(settings, senders, looks, reader, board)
             if script.trade:
                 stage.trade = Trade(SEED, script.survey.orders, Diary())
+            if script.desk:
+                stage.clerks = Clerks(SEED, script.survey.orders)
             yield stage
     finally:
         for closing in (*senders, looks):
@@ -226,8 +231,8 @@ async def _perform(stage: Stage, script: Script) -> float:
         stage.trade.diary.add(script.acts)
     began = time.monotonic()
     async with watching(stage):
-        if script.trade or script.speed:
-            cuts = stretches_of(script.speed)
+        if script.trade or script.desk or script.speed:
+            cuts = stretches_of(script.speed, STEP if script.desk else None)
             pieces = script.orders.pieces(cuts.start)
             await replay.play(stage, script.orders.kind, pieces, cuts, script.speed, script.closing)
         else:
@@ -269,6 +274,7 @@ def _day_script(wish: Wish, settings: Settings) -> Script:
         accounts=wish.accounts or paths[0],
         accounts_as_of=made.opened_at,
         trade=wish.trade is not False,
+        desk=wish.trade is not False and wish.desk is not False,
         speed=DAY_SPEED if wish.speed is None else wish.speed,
         closing=made.ends,
         acts=made.acts,
@@ -288,6 +294,7 @@ def _file_script(wish: Wish, settings: Settings, path: Path) -> Script:
         accounts=wish.accounts or _default_accounts(settings, path, survey),
         accounts_as_of=midnight,
         trade=wish.trade is not False,
+        desk=bool(wish.desk),
         speed=wish.speed or 0.0,
         closing=survey.last,
         acts=[],

@@ -35,8 +35,9 @@ class Stretches(msgspec.Struct, frozen=True):
         return dt.datetime.combine(day, (later or PHASES)[0], tzinfo=dt.UTC)
 
 
-def stretches_of(speed: float) -> Stretches:
-    """`speed` seconds of the messages' time pass in one second; 0: as fast as it goes."""
+def stretches_of(speed: float, step_max: dt.timedelta | None = None) -> Stretches:
+    """`speed` seconds of the messages' time pass in one second; 0: as fast as it goes. `step_max`: where somebody answers within
+    the phases of a day."""
     if not speed:
-        return Stretches()
-    return Stretches(min(dt.timedelta(seconds=max(round(speed * STEP_S), 1)), STEP_MAX))
+        return Stretches(step_max)
+    return Stretches(min(dt.timedelta(seconds=max(round(speed * STEP_S), 1)), step_max or STEP_MAX))

@@ -53,6 +53,7 @@ class Act(msgspec.Struct, frozen=True):
 
     `key` names it for ever, and is found again in the fact that follows (`done_by`).
     `of` is the shipment it belongs to, `<instruction>/<n>`; empty for what is not about a shipment.
+    `by` is the person who does it.
     """
 
     due: dt.datetime
@@ -60,6 +61,7 @@ class Act(msgspec.Struct, frozen=True):
     account: str
     message: Message
     of: str = ""
+    by: str = ""
 
 
 class Habits(msgspec.Struct, frozen=True):
