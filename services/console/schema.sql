@@ -105,6 +105,9 @@ create index if not exists orders_clock on orders (due_at, "order") where waits;
 create index if not exists orders_reference on orders (reference text_pattern_ops);
 create index if not exists orders_account on orders (account, received_at);
 create index if not exists orders_po_number on orders (po_number) where po_number <> '';
+-- Final decisions by people, by time: the desk's pace (clock.py).
+create index if not exists orders_decided on orders (decided_at)
+    where decided_by not in ('', 'policy', 'customer', 'warehouse');
 
 -- What the order desk knows of an account, and the parts of its exposure (F1).
 create table if not exists accounts (
