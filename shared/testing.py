@@ -37,10 +37,16 @@ class Servers:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Servers]:
+    with servers() as found:
+        yield found
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
     settings = from_environment()
     elsewhere = settings.kafka or settings.postgres
-    with _containers() if not elsewhere and _docker_answers() else _local(settings) as servers:
-        yield servers
+    with _containers() if not elsewhere and _docker_answers() else _local(settings) as found:
+        yield found
 
 
 @pytest.fixture

@@ -66,6 +66,11 @@ def _routes(engine: Engine) -> list[Route]:
     return [*probe_routes(engine), *browser.ROUTES, *to_all, guarding.guarded(Route("/", start)), *behind]
 
 
+def paths() -> frozenset[str]:
+    """Where signed-in people's pages are."""
+    return frozenset(route.path for module in PAGES for route in module.ROUTES)
+
+
 async def start(request: Any) -> Response:
     """The first page of the navigation that there is for this person."""
     shown = pages.navigation(request, guarding.person(request).role)

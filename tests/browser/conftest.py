@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.testing import Servers
+from tests.browser.furnishing import furnish
 from tests.browser.office import Office
 from tests.browser.office import office as opened
 
@@ -17,6 +18,7 @@ from tests.browser.office import office as opened
 @pytest.fixture(scope="package")
 def building(stack: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with opened(stack, tmp_path_factory.mktemp("office")) as found:
+        furnish(found)
         yield found
 
 

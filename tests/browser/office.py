@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from quittance.people import DEMO
 from services.console import people
@@ -150,10 +150,10 @@ def apart(work: Callable[[], Value]) -> Value:
         return pool.submit(work).result()
 
 
-def sign_in(page: Page, name: str, path: str = "/", password: str = PASSWORD) -> None:
+def sign_in(page: Page, name: str, path: str = "/", password: str = "") -> None:
     page.goto(path)
     page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(password)
+    page.get_by_label("Password").fill(password or PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: not urlsplit(url).path.startswith("/sign-in"))
 
@@ -187,11 +187,18 @@ def office(servers: Servers, home: Path, clock: str = "wall", services: Sequence
     with ExitStack() as stack:
         running = stack.enter_context(house(servers, home, clock, services))
         apart(lambda: asyncio.run(_move_in(running)))
-        chromium = stack.enter_context(sync_playwright()).chromium
-        # No sandbox: tests run as root in containers, and only ever open our own pages.
-        browser = chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        stack.callback(browser.close)
+        browser = stack.enter_context(launched(stack.enter_context(sync_playwright())))
         yield Office(running, browser)
+
+
+@contextmanager
+def launched(playwright: Playwright) -> Iterator[Browser]:
+    """The machine's Chromium. No sandbox: tests run as root in containers, and only ever open our own pages."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 async def _move_in(running: House) -> None:

@@ -1,0 +1,81 @@
+"""Every page of the console, and what each must be at any time: readable for everybody, in both themes and on both widths.
+
+A page of the navigation is looked at by itself; pages behind them are named here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from playwright.sync_api import Page
+
+from deploy.local.settings import REPOSITORY
+from quittance.people import DEMO
+from services.console.pages import NAVIGATION
+from services.console.serving import paths
+from tests.browser.office import DESKTOP, PHONE, Office
+
+AXE = REPOSITORY / "services" / "console" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+THEMES = ("light", "dark")
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+
+
+class Look(NamedTuple):
+    """A page as somebody sees it; `who` empty: nobody has signed in."""
+
+    name: str
+    who: str
+    path: str
+
+
+def _of_navigation() -> list[Look]:
+    """Each page of the navigation, as seen by the first of the demo day's people who may."""
+    served = paths()
+    return [
+        Look(path[1:], next(person.name for person in DEMO if person.role in roles), path)
+        for _, _, path, roles in NAVIGATION
+        if path in served
+    ]
+
+
+BEHIND: tuple[Look, ...] = (
+    Look("sign-in", "", "/sign-in"),
+    Look("refused", "rose", "/audit"),
+    Look("missing", "rose", "/no-such-page"),
+)
+"""Pages that are not in the navigation. Those of the furnished office (`furnishing.py`) have its names in their paths."""
+
+LOOKS = [*_of_navigation(), *BEHIND]
+
+
+def opened(office: Office, look: Look, theme: str, size: str) -> Page:
+    """The page as it stands once nothing more comes by itself."""
+    if not look.who:
+        page = office.stranger(SIZES[size], theme)
+        page.goto(look.path)
+    else:
+        page = office.visit(look.who, "/", SIZES[size], theme)
+        page.goto(look.path)
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(400)
+    return page
+
+
+def grave_faults(page: Page) -> list[str]:
+    """What axe finds serious or critical, each with where."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("rules => axe.run({runOnly: rules}).then(done => done.violations)", RULES)
+    return [
+        f"{each['id']} ({each['impact']}): {each['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+        for each in found
+        if each["impact"] in GRAVE
+        for node in each["nodes"]
+    ]
+
+
+def scrolls_sideways(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width

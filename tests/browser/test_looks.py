@@ -1,0 +1,78 @@
+"""axe finds nothing serious on any page, in both themes; nothing scrolls sideways at 1280 or 390 pixels; the policy holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.console.door import HEADERS
+from tests.browser.looks import LOOKS, SIZES, THEMES, Look, grave_faults, opened, scrolls_sideways
+from tests.browser.office import Office
+
+pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
+
+every_page = pytest.mark.parametrize("look", LOOKS, ids=[look.name for look in LOOKS])
+
+
+@every_page
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_everybody_can_read_it_and_nothing_scrolls_sideways(office: Office, look: Look, theme: str, size: str) -> None:
+    page = opened(office, look, theme, size)
+    assert grave_faults(page) == []
+    assert scrolls_sideways(page) == 0
+
+
+@every_page
+def test_its_headers_are_strict_and_nothing_of_it_is_kept(office: Office, look: Look) -> None:
+    page = office.visit(look.who, "/") if look.who else office.stranger()
+    answer = page.goto(look.path)
+    assert answer is not None
+    headers = answer.headers
+    assert {name: headers.get(name.lower()) for name in HEADERS} == HEADERS
+    assert "no-store" in headers["cache-control"]
+
+
+def test_a_script_in_a_page_does_not_run(office: Office) -> None:
+    """The policy in the header, not the lack of such a script, is what stops it."""
+    page = office.stranger()
+    page.goto("/sign-in")
+    ran = page.evaluate(
+        "() => new Promise(done => {"
+        "  const script = document.createElement('script'); script.textContent = 'window.ran = 1'; document.body.append(script);"
+        "  setTimeout(() => done(window.ran === 1), 100) })"
+    )
+    office.faults.clear()
+    assert ran is False
+
+
+def test_nothing_is_fetched_from_another_place(office: Office) -> None:
+    page = office.stranger()
+    page.goto("/sign-in")
+    blocked = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'fetched', error => error.message)")
+    assert "fetch" in blocked
+    refused = [fault for fault in office.faults if "Content Security Policy" in fault]
+    office.faults.clear()
+    assert refused
+
+
+def test_files_are_kept_for_ever_under_their_content_s_name(office: Office) -> None:
+    page = office.stranger()
+    page.goto("/sign-in")
+    address = page.locator("link[rel=stylesheet]").get_attribute("href")
+    answer = page.request.get(f"{office.url}{address}")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert page.request.get(f"{office.url}/assets/console.000000000000.css").status == 404
+
+
+def test_the_look_is_chosen_by_a_person_and_stays(office: Office) -> None:
+    page = office.visit("dora", "/audit")
+    page.get_by_role("button", name="Dark").click()
+    page.wait_for_url("**/audit")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.goto("/audit")
+    assert page.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "true"
+
+
+def test_the_console_has_one_name(office: Office) -> None:
+    page = office.stranger()
+    assert page.request.get(f"{office.url}/sign-in", headers={"Host": "evil.example"}).status == 421
