@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import structlog
 
-from services.console import publishing
+from services.console import counting, publishing
 from services.console.windows import KEPT
 
 log = structlog.get_logger(__name__)
@@ -177,6 +177,17 @@ async def _may_rebuild(connection: asyncpg.Connection) -> bool:
     return allowed
 
 
+async def _show(app: Any, connection: asyncpg.Connection, found: Drift) -> None:
+    """The same in the console's metrics, for alerts; the clocks by the installation's own time."""
+    stands = await lag(connection)
+    age_s = (stands.at - stands.beat_at).total_seconds() if stands.beat_at is not None else float("inf")
+    app.state.gauges.compared(found.difference, age_s, stands.behind, stands.gaps)
+    now = max((lane["clock"] for lane in (await counting.lanes(connection)).values()), default=stands.at)
+    if app.state.settings.clock == "wall":
+        now = stands.at
+    app.state.gauges.clocks(await counting.sums(connection, now - dt.timedelta(hours=1), now + dt.timedelta(minutes=1)))
+
+
 async def beside(app: Any) -> None:
     """As long as the console runs: compare, on a connection whose lock says that it is the one that does."""
     watch, loop = Watch(), asyncio.get_running_loop()
@@ -186,7 +197,7 @@ async def beside(app: Any) -> None:
             async with app.state.pool.acquire() as connection:
                 if await connection.fetchval("select pg_try_advisory_lock($1)", ONE_COMPARES):
                     try:
-                        await watch.look(connection, loop.time())
+                        await _show(app, connection, await watch.look(connection, loop.time()))
                     finally:
                         await connection.execute("select pg_advisory_unlock($1)", ONE_COMPARES)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

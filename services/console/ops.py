@@ -164,7 +164,8 @@ async def windows(pool: asyncpg.Pool | asyncpg.Connection, portfolios: Sequence[
         """
         select portfolio, minutes, each.key as what, sum(each.value::bigint)::bigint as n
         from window_sliding left join lateral jsonb_each_text(counts) as each on true
-        where $1::text[] = '{}' or portfolio = any($1) group by portfolio, minutes, each.key order by portfolio, minutes
+        where portfolio <> '' and ($1::text[] = '{}' or portfolio = any($1))
+        group by portfolio, minutes, each.key order by portfolio, minutes
         """,
         list(portfolios),
     )
@@ -312,8 +313,10 @@ async def _decided(pool: asyncpg.Pool) -> dict[str, Any]:
 
 async def _clock(pool: asyncpg.Pool, now: dt.datetime, who: Person) -> dict[str, Any]:
     hours = await counting.by_step(pool, day_of(now, who), hour_after(now), dt.timedelta(hours=1), who.portfolios)
-    lines = {name: [counts[word] for counts in hours.values()] for name, word in CLOCK_LINES.items()}
-    return {"at": [_ms(at) for at in hours], "lines": lines}
+    busy = [at for at, counts in hours.items() if any(counts[word] for word in CLOCK_LINES.values())]
+    shown = {at: counts for at, counts in hours.items() if busy and at >= busy[0]}
+    lines = {name: [counts[word] for counts in shown.values()] for name, word in CLOCK_LINES.items()}
+    return {"at": [_ms(at) for at in shown], "lines": lines}
 
 
 CLOCK_LINES = {"met": MET, "met after escalation": MET_LATE, "breached": BREACHED}

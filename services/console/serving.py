@@ -35,6 +35,7 @@ from services.console import (
 )
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
+from services.console.gauges import Gauges
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
@@ -55,6 +56,7 @@ def application(engine: Engine, settings: Settings) -> Starlette:
     app = Starlette(routes=_routes(engine), lifespan=_life(settings), exception_handlers=mishaps.HANDLERS)
     app.add_middleware(Door, settings=settings)
     app.state.settings = settings
+    app.state.gauges = Gauges(engine.metrics.registry)
     app.state.engine = engine
     app.state.pool = None
     return app

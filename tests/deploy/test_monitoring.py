@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from services.console import ops, probing
+from services.console.gauges import Gauges
 from services.gateway.door import Traffic
 from shared.metrics import Metrics
 
@@ -21,6 +25,7 @@ SUFFIXES = ("", "_total", "_bucket", "_sum", "_count")
 def known() -> set[str]:
     kit = Metrics("any").registry
     Traffic(kit)
+    Gauges(kit)
     families = kit.collect()
     return {family.name + suffix for family in families for suffix in SUFFIXES}
 
@@ -46,6 +51,32 @@ def test_every_alert_and_panel_asks_for_a_metric_that_exists() -> None:
 def test_every_alert_says_what_to_do() -> None:
     [group] = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text(encoding="utf-8"))["groups"]
     assert all(set(rule["annotations"]) == {"summary", "action"} for rule in group["rules"])
+
+
+def rules() -> dict[str, str]:
+    [group] = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text(encoding="utf-8"))["groups"]
+    return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+@pytest.mark.parametrize("command", [["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]])
+def test_prometheus_own_tool_takes_the_rules_and_their_tests(command: list[str]) -> None:
+    told = subprocess.run(["promtool", *command], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize(
+    ("alert", "bound"),
+    [("OldestUndecided", ops.OLDEST_LATE_S), ("OutboxOld", ops.OUTBOX_LATE_S), ("TimersLate", ops.TIMERS_LATE_S),
+     ("Lag", ops.LAG_NOW), ("DecisionsSlow", ops.DECISION_BUDGET_MS / 1000)],
+)  # fmt: skip
+def test_an_alert_fires_at_the_bound_that_the_ops_page_draws(alert: str, bound: float) -> None:
+    assert float(rules()[alert].rpartition(">")[2]) == bound
+
+
+def test_every_figure_of_the_ops_page_has_an_alert() -> None:
+    asked = {name for expression in rules().values() for name in NAME.findall(expression)}
+    shown = set(probing.HIGHEST.values()) | {probing.SUMS[word] for word in ("lag", "parked", "quarantine", "restarts", "gaps")}
+    assert shown <= asked
 
 
 def test_every_panel_has_a_place_and_a_description() -> None:

@@ -5,12 +5,14 @@
   if (!places.length || !window.echarts) return;
   const THEME = matchMedia("(prefers-color-scheme: dark)");
   const QUIET_MS = 4500; // the console looks every five seconds
-  const TONES = { met: "--ok", "met after escalation": "--warn", breached: "--bad", received: "--accent", p99: "--accent" };
-  const OTHERS = ["--ink-3", "--accent", "--ok", "--warn", "--ink-2", "--edge"];
+  const TONES = { met: "--ok", "met after escalation": "--warn", breached: "--bad", p50: "--ink-3", p99: "--accent" };
+  const OTHERS = ["--accent", "--ink-3", "--ink-2", "--edge", "--ink"]; // colour is state: lines differ by shade and stroke
+  const STROKES = ["solid", [6, 3], [2, 3], [8, 3, 2, 3], "solid"];
+  const ZONE = document.getElementById("charts").dataset.zone;
   let found = null, asking = false, askedAt = 0;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: ZONE });
   const figure = (value) => (value == null ? "–" : value.toLocaleString("en-GB", { maximumFractionDigits: 1 }));
   const tone = (name, n) => colour(TONES[name] ?? OTHERS[n % OTHERS.length]);
 
@@ -19,7 +21,7 @@
     const drawn = {
       name, type: bars ? "bar" : "line", data: data.lines[name].map((value, i) => [data.at[i], value]),
       stack: bars ? "all" : undefined, barMaxWidth: 26, showSymbol: false, connectNulls: false, animation: false,
-      lineStyle: { width: 1.5 }, itemStyle: { color: tone(name, n) },
+      lineStyle: { width: 1.5, type: STROKES[n % STROKES.length] }, itemStyle: { color: tone(name, n) },
       // Pattern as well as colour where bars stand on each other.
       ...(bars && n > 0 ? { itemStyle: { color: tone(name, n), decal: { symbol: n > 1 ? "circle" : "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.8, color: "rgba(0,0,0,.25)" } } } : {}),
       ...(name === "received" || name === "p99" ? { areaStyle: { opacity: 0.08 } } : {}),
@@ -38,9 +40,14 @@
   const highest = (data) => Math.max(0, ...Object.values(data.lines).flat().filter((value) => value != null));
   const reaches = (data) => data.budget <= 100 || highest(data) * 4 >= data.budget;
 
+  const rounded = (top) => {
+    const step = 10 ** Math.floor(Math.log10(top)) / 2;
+    return Math.ceil(top / step) * step;
+  };
+
   function options(place, data) {
     const names = Object.keys(data.lines), ink = colour("--ink-3"), soft = colour("--line-soft");
-    const top = data.budget != null && reaches(data) ? Math.max(data.budget * 1.2, highest(data) * 1.1) : null;
+    const top = data.budget != null && reaches(data) ? rounded(Math.max(data.budget * 1.2, highest(data) * 1.05)) : null;
     return {
       animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
       grid: { left: 46, right: 12, top: 26, bottom: 22 },

@@ -1,0 +1,33 @@
+"""The console's own metrics, beside the kit's: do the windows agree with SQL, and how did the clocks of waiting orders end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from services.console.tallying import BREACHED, ESCALATED, MET, MET_LATE, MISSED
+
+SHOWN = (MET, MET_LATE, MISSED, ESCALATED, BREACHED)
+
+
+class Gauges:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._drift = Gauge("quittance_window_drift", "Sum of differences between windows and SQL", registry=registry)
+        self._age = Gauge("quittance_window_age_seconds", "Since the worker that counts streams published", registry=registry)
+        self._behind = Gauge("quittance_window_behind_facts", "Facts that it has not folded yet", registry=registry)
+        self._gaps = Gauge("quittance_window_gaps", "Its lanes that miss a number", registry=registry)
+        self._clocks = Gauge(
+            "quittance_clocks_last_hour", "Clocks of waiting orders in the last hour, by what became of them", ["became"],
+            registry=registry,
+        )  # fmt: skip
+
+    def compared(self, difference: int, age_s: float, behind: int, gaps: int) -> None:
+        self._drift.set(difference)
+        self._age.set(age_s)
+        self._behind.set(behind)
+        self._gaps.set(gaps)
+
+    def clocks(self, counts: Mapping[str, int]) -> None:
+        for word in SHOWN:
+            self._clocks.labels(became=word).set(counts.get(word, 0))
