@@ -633,7 +633,8 @@ class DealWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DealMatched(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The announced order came and was released: `used_minor` moved to its reservation, `freed_minor` was not needed.
+    """The announced order came and was released: `used_minor` moved to its reservation, `freed_minor` was not needed, or is
+    reserved by the order already, which named its deal only later.
 
     `left_minor` stays reserved for further orders that quote it: this one was a part. With nothing left the deal is over.
     """

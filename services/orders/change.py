@@ -16,6 +16,7 @@ from contracts.orders import (
     Placed,
 )
 from services.orders.clock import set_anew
+from services.orders.deal import named_late
 from services.orders.exposure import asked_of
 from services.orders.fold import digest_of, evolve
 from services.orders.judge import judge, local_day
@@ -40,7 +41,7 @@ def change(state: State, command: ChangeOrder, moment: Moment) -> Iterable[Messa
     if digest_of(command.placed) == (order.latest or order.digest):
         return (OrderRepeated(order=order.order, account=order.account, outcome=order.outcome, first=order.first),)
     if order.status == "released" and _within(state, order, command.placed, moment):
-        return (_changed(command, _remaining(order, command.placed)),)
+        return _stays_released(state, order, command, moment)
     return _decided_again(state, order, command, moment)
 
 
@@ -70,6 +71,14 @@ def within_deviation(total_minor: int, order: Order, ships_on: dt.date, rule: Re
     grown = total_minor * 100 <= order.approved_minor * (100 + rule.deviation_percent)
     released_on = order.released_on
     return grown and released_on is not None and ships_on <= released_on + dt.timedelta(days=rule.ship_within_days)
+
+
+def _stays_released(state: State, order: Order, command: ChangeOrder, moment: Moment) -> Iterable[Message]:
+    changed = _changed(command, _remaining(order, command.placed))
+    yield changed
+    if state.account is not None and state.account.deals:
+        rules = rules_for(state.policies, moment.at, state.account, order.order)
+        yield from named_late(evolve(state, changed, moment.at), order, rules)
 
 
 def _remaining(order: Order, placed: Placed) -> int:

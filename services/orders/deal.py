@@ -35,7 +35,7 @@ from services.orders.exposure import Ask
 from services.orders.judge import Judged, judge, local_day
 from services.orders.known import actor
 from services.orders.rules import rules_for
-from services.orders.state import Deal, Standing, State, queue_owner, worth_another
+from services.orders.state import Deal, Order, Standing, State, queue_owner, worth_another
 from shared.credit.checks import BY_VALUE
 from shared.credit.rulebook import Rules, authority_of, level_needed
 from shared.service import Moment, people_in
@@ -233,17 +233,47 @@ def drawn(state: State, judged: Judged, deal: Deal, said: OrderReleased | OrderS
     """A release with what it takes over from its deal, and what becomes of the rest.
 
     A rest within the deviation is no further order: it is given back. A larger one stays reserved for the next part; so does
-    any rest while a part of the same order still waits.
+    any rest while a part of the same order still waits. A deal that nobody has approved is over: its order came without it.
     """
     used = judged.decision.inputs.deal_minor
-    rest = deal.reserved_minor - used
     whole = isinstance(said, OrderReleased)
-    done = whole and rest * 100 <= deal.value_minor * judged.rules.reservation.deviation_percent
-    freed = rest if done else 0
+    if not used and (deal.reserved_minor or not whole):
+        return (said,)
+    rest = deal.reserved_minor - used
+    freed = rest if whole and _is_no_order(rest, deal, judged.rules) else 0
+    moved = replace(said, deal=deal.deal, deal_minor=used) if used else said
+    return (moved, *_matched(state, deal, said, used, freed))
+
+
+def named_late(state: State, before: Order, rules: Rules) -> tuple[Message, ...]:
+    """A released order that changed names its deal only now: it is reserved already, so the deal gives as much back (F1)."""
+    order, standing = state.order, state.account
+    if order is None or standing is None or not standing.deals or order.deal == before.deal:
+        return ()
+    deal = standing.deal(order.deal)
+    if deal is None:
+        return ()
+    rest = max(deal.reserved_minor - order.reserved_minor, 0)
+    rest = 0 if _is_no_order(rest, deal, rules) else rest
+    return _matched(state, deal, order, 0, deal.reserved_minor - rest)
+
+
+def _is_no_order(rest_minor: int, deal: Deal, rules: Rules) -> bool:
+    return rest_minor * 100 <= deal.value_minor * rules.reservation.deviation_percent
+
+
+def _matched(
+    state: State, deal: Deal, order: OrderReleased | OrderSplit | Order, used_minor: int, freed_minor: int
+) -> tuple[Message, ...]:
     matched = DealMatched(
-        deal=deal.deal, account=said.account, order=said.order, used_minor=used, freed_minor=freed, left_minor=rest - freed
+        deal=deal.deal,
+        account=order.account,
+        order=order.order,
+        used_minor=used_minor,
+        freed_minor=freed_minor,
+        left_minor=deal.reserved_minor - used_minor - freed_minor,
     )
-    return (replace(said, deal=deal.deal, deal_minor=used), matched, *(_reopened(state) if freed else ()))
+    return (matched, *(_reopened(state) if freed_minor else ()))
 
 
 def _reopened(state: State) -> tuple[Message, ...]:

@@ -26,7 +26,7 @@ def local_day(at: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A decision with the rules it was made by, when, and the deal that a release of it draws on."""
+    """A decision with the rules it was made by, when, and the announced deal that its order quotes."""
 
     decision: Decision
     rules: Rules
@@ -58,7 +58,7 @@ def judge(state: State, order: str, ask: Ask, at: dt.datetime, by_person: bool =
     on = local_day(at, rules.zone)
     behind = not by_person and is_behind(state, rules)
     inputs = inputs_of(state, standing, ask, rules, on, behind)
-    return Judged(decided(inputs, rules), rules, at, standing.deal(ask.deal) if inputs.deal_minor else None)
+    return Judged(decided(inputs, rules), rules, at, standing.deal(ask.deal) if standing.deals and ask.deal else None)
 
 
 def decided(inputs: Inputs, rules: Rules) -> Decision:

@@ -425,6 +425,36 @@ def test_a_part_that_is_released_takes_its_part_of_the_deal_and_leaves_the_rest(
     audit(desk)
 
 
+def test_an_order_that_was_released_before_its_deal_was_approved_ends_it() -> None:  # F1: or both would count
+    desk = desk_with(opened(limit_minor=10**6))
+    desk.do(deal(), actor="sam")
+    released, matched = desk.do(order("web/1", BIG, po_number="D1"))
+    assert (released.deal, matched.used_minor, matched.left_minor) == (None, 0, 0)
+    assert refused(desk, approve(), role="director") == "unknown_deal"
+    assert reserved(desk) == (BIG, 0)
+    audit(desk)
+
+
+@pytest.mark.parametrize(("value", "left"), [(BIG, 0), (46_000, 0), (20_000, 30_000)])
+def test_a_released_order_that_names_its_deal_only_later_counts_once(value: int, left: int) -> None:  # F1
+    desk = desk_with(opened(limit_minor=10**6))
+    approved(desk)
+    desk.do(order("web/1", value))
+    assert reserved(desk) == (value, BIG)
+    changed, matched = desk.do(change("web/1", value, po_number="D1"))
+    assert (changed.reserved_minor, matched.used_minor, matched.freed_minor) == (value, 0, BIG - left)
+    assert reserved(desk) == (value, left)
+    assert [type(fact) for fact in desk.do(change("web/1", value, po_number="D1", ship_to="Leeds"))] == [orders.OrderChanged]
+    audit(desk)
+
+
+def test_an_order_for_nothing_leaves_its_deal_as_it_is() -> None:
+    desk = desk_with()
+    approved(desk)
+    assert names(desk.do(order("web/1", 0, deal="D1"))) == ["OrderReleased"]
+    assert reserved(desk) == (0, BIG)
+
+
 def test_a_deal_that_was_used_does_not_come_back_with_its_order() -> None:
     desk = small_limit()
     approved(desk)

@@ -346,7 +346,9 @@ GUARDS = (
         name="a person's release uses the deal as well",
         promise="F1, O8",
         file="services/orders/judge.py",
-        takes_out=out("standing.deal(ask.deal) if inputs.deal_minor else", "standing.deal(ask.deal) if not by_person else"),
+        takes_out=out(
+            "standing.deal(ask.deal) if standing.deals and ask.deal else", "standing.deal(ask.deal) if not by_person else"
+        ),
         tests=(DEALS + "test_a_person_who_releases_the_order_uses_its_deal",),
     ),
     Guard(
@@ -416,6 +418,20 @@ GUARDS = (
         file="services/orders/deal.py",
         takes_out=out("if deal is None or moment.at.date() < deal.until_on:", "if deal is None:"),
         tests=(DEALS + "test_the_end_of_an_older_deal_does_not_end_its_namesake",),
+    ),
+    Guard(
+        name="a deal whose order came before its approval is over",
+        promise="F1, O8",
+        file="services/orders/deal.py",
+        takes_out=out("if not used and (deal.reserved_minor or not whole):", "if not used:"),
+        tests=(DEALS + "test_an_order_that_was_released_before_its_deal_was_approved_ends_it",),
+    ),
+    Guard(
+        name="a deal that is named late is not counted beside its order",
+        promise="F1, O8",
+        file="services/orders/change.py",
+        takes_out=out("yield from named_late(", "named_late("),
+        tests=(DEALS + "test_a_released_order_that_names_its_deal_only_later_counts_once",),
     ),
     Guard(
         name="what a deal gives back decides held orders again",

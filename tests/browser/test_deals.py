@@ -1,0 +1,139 @@
+"""Announced large orders in a real browser: announced by sales, approved by another, used by its order (O8, A6)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.office import PHONE, Office, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
+
+ACCOUNTS = "account,name,currency,limit,portfolio\nDL1,Dial House,GBP,1000.00,main\nDL2,Lost Mobiles,GBP,1000.00,north\n"
+SOON = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def accounts(building: Office) -> None:
+    building.open_accounts(ACCOUNTS)
+
+
+def announced(office: Office, deal: str, account: str = "DL1", value_minor: int = 20_000_00, who: str = "sal") -> dict[str, Any]:
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    data = {"deal": deal, "account": account, "currency": "GBP", "value_minor": value_minor, "evidence": "mail"}
+    return office.wish("orders.register_deal.v1", data | {"from_on": today, "until_on": SOON.isoformat()}, who)
+
+
+def row(page: Page, deal: str) -> Any:
+    return page.get_by_role("row").filter(has_text=deal)
+
+
+def posted(office: Office, page: Page, path: str, **form: str) -> Any:
+    """A form that the page does not show, sent all the same."""
+    token = page.locator("input[name=csrf]").first.get_attribute("value") or ""
+    return page.request.post(path, form={"csrf": token, **form}, headers={"Origin": office.url})
+
+
+def fill(page: Page, account: str, deal: str, value: str) -> None:
+    page.get_by_label("Account", exact=True).fill(account)
+    page.get_by_label("Name").fill(deal)
+    page.get_by_label("Value").fill(value)
+    page.get_by_label("Evidence").fill("quotation 4711, the buyer's mail of Monday")
+
+
+def test_a_deal_is_announced_by_sales_approved_by_another_and_its_order_passes(office: Office) -> None:  # O8, A6
+    leader = office.visit("tom", "/deals")
+    sales = office.visit("sal", "/deals")
+    sales.keyboard.press("n")
+    fill(sales, "DL1", "LAUNCH", "20,000.00")
+    sales.get_by_role("button", name="Announce", exact=True).click()
+    expect(sales.get_by_role("status").filter(has_text="announced")).to_be_visible()
+    expect(row(sales, "LAUNCH")).to_contain_text("waits for Team leader")
+    expect(sales.get_by_role("button", name="Approve")).to_have_count(0)
+
+    expect(row(leader, "LAUNCH")).to_contain_text("20,000.00")  # live, without a reload
+    leader.get_by_role("link", name="LAUNCH").click()
+    leader.get_by_label("Reason").fill("spring launch, insured")
+    leader.keyboard.press("Escape")
+    leader.keyboard.press("a")
+    expect(leader.get_by_role("status").filter(has_text="Approved")).to_be_visible()
+    expect(row(leader, "LAUNCH")).to_contain_text("approved")
+    expect(row(sales, "LAUNCH")).to_contain_text("approved")
+
+    told = office.order("launch-1", "DL1", "20000.00", po_number="LAUNCH")
+    assert (told["outcome"], told["fact"]["data"]["deal"]) == ("released", "LAUNCH")
+    expect(row(leader, "LAUNCH")).to_have_count(0)
+    leader.get_by_role("link", name="Over").click()
+    expect(row(leader, "LAUNCH").get_by_role("link", name="home/launch-1")).to_be_visible()
+
+
+def test_nobody_approves_above_their_authority_or_what_they_announced_themselves(office: Office) -> None:  # A6, four eyes
+    announced(office, "BIG")
+    announced(office, "MINE", value_minor=100, who="rose")
+    page = office.visit("rose", "/deals")
+    row(page, "BIG").get_by_role("link", name="BIG").click()
+    expect(page.get_by_text("Team leader or above approves this value.")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    row(page, "MINE").get_by_role("link", name="MINE").click()
+    expect(page.get_by_text("You registered it: somebody else approves it.")).to_be_visible()
+    (mine,) = office.ask("select id from deals where deal = 'MINE'")
+    answer = posted(office, page, f"/deals/{mine['id']}/approve", reason="it is mine")
+    assert answer.status == 409
+    assert "somebody else has to approve it" in answer.text()
+    page.reload()
+    expect(row(page, "MINE")).to_contain_text("waits for")
+
+
+def test_who_only_looks_cannot_announce_and_the_attempt_is_noted(office: Office) -> None:
+    page = office.visit("otto", "/deals")
+    expect(page.get_by_role("link", name="Announce a deal")).to_have_count(0)
+    answer = posted(office, page, "/deals/register", deal="X")
+    assert answer.status == 403
+    assert office.ask("select 1 from audit where what = 'role refused' and path = '/deals/register' and person = 'otto'")
+
+
+def test_what_is_wrong_with_a_form_stands_beside_its_field_and_nothing_typed_is_lost(office: Office) -> None:
+    page = office.visit("nell", "/deals?new=1")
+    fill(page, "DL1", "OTHERS", "12 pounds")
+    page.get_by_label("Last day").fill("2020-01-01")
+    page.get_by_role("button", name="Announce", exact=True).click()
+    expect(page.get_by_text("no account of yours has this number")).to_be_visible()
+    expect(page.get_by_text("is before the first day")).to_be_visible()
+    expect(page.get_by_label("Value")).to_have_value("12 pounds")
+    expect(page.get_by_label("Value")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_person_sees_the_deals_of_their_portfolios_only(office: Office) -> None:  # V1
+    announced(office, "NORTHERN", "DL2")
+    announced(office, "SOUTHERN")
+    page = office.visit("nell", "/deals")
+    expect(row(page, "NORTHERN")).to_be_visible()
+    expect(row(page, "SOUTHERN")).to_have_count(0)
+    (hidden,) = office.ask("select id from deals where deal = 'SOUTHERN'")
+    assert page.request.get(f"/deals/{hidden['id']}/facts").status == 404
+
+
+def test_a_withdrawn_deal_gives_back_what_a_held_order_waits_for(office: Office) -> None:  # O7, O8
+    announced(office, "LOST", "DL2", 90_000)
+    office.wish("orders.approve_deal.v1", {"deal": "LOST", "account": "DL2", "reason": "launch"}, "tom")
+    assert office.order("waits", "DL2", "500.00")["outcome"] == "held"
+    page = office.visit("rose", "/deals?q=LOST")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", name="LOST")).to_be_visible()
+    page.get_by_label("Reason").fill("lost to another")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_role("status").filter(has_text="Withdrawn")).to_be_visible()
+    until(lambda: office.ask("""select 1 from orders where "order" = 'home/waits' and status = 'released'"""))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_telephone_nothing_scrolls_sideways(office: Office, theme: str) -> None:
+    announced(office, f"SMALL {theme}")
+    page = office.visit("dora", "/deals", PHONE, theme)
+    row(page, f"SMALL {theme}").get_by_role("link", name=re.compile("SMALL")).click()
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
