@@ -23,10 +23,10 @@ RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(A
 	$(if $(DESK),$(if $(call is_no,$(DESK)),--no-desk,--desk)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help up down status run test assets bench simulate soak overload chaos drill sabotage mutants lint lock clean
+.PHONY: help up down status run test assets bench simulate soak overload chaos drill drill-projections sabotage mutants lint lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/run.stamp ## start Kafka and PostgreSQL (nothing happens when they run)
 	@$(BIN)/python -m deploy.local up
@@ -56,8 +56,11 @@ overload: .venv/dev.stamp ## ten times what it can do, poison, parked, huge acco
 chaos: .venv/dev.stamp ## faults on the real stack, then an audit: EVENTS=100000 SEED=1; writes build/faults/chaos.json
 	@$(BIN)/python -m tests.faults.chaos --events $(or $(EVENTS),100000) --seed $(or $(SEED),1)
 
-drill: .venv/dev.stamp ## lose something and bring it back: WHICH=restore, refill or readmodels (default all)
+drill: .venv/dev.stamp assets ## lose something and bring it back: WHICH=restore, refill, readmodels, projections (default all)
 	@$(BIN)/python -m tests.faults.drills $(WHICH)
+
+drill-projections: .venv/dev.stamp assets ## delete all windows and their changelogs, fold them anew, prove that they equal SQL
+	@$(BIN)/python -m tests.faults.drills projections
 
 simulate: .venv/dev.stamp ## seeded histories on virtual time: SEEDS=200 FIRST=0 JOBS=2, or HISTORY=file of one that failed
 	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),200) --first $(or $(FIRST),0) --jobs $(or $(JOBS),2) \

@@ -1,1 +1,3 @@
-"""What is to be done after a loss, done: `make drill WHICH=restore|refill|readmodels`. Each has its own stack, and an audit."""
+"""What is to be done after a loss, done: `make drill WHICH=...` (`__main__` names them).
+
+Each has its own stack, and an audit."""
