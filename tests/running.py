@@ -54,8 +54,11 @@ class House:
 @contextmanager
 def house(servers: Servers, home: Path, clock: str = "wall", services: Sequence[str] = TRADING) -> Iterator[House]:
     """Start these services under a namespace of their own; stop them by pid afterwards."""
-    settings = Settings(kafka=servers.kafka, postgres=servers.postgres, namespace=f"t{uuid4().hex[:8]}_", home=home, clock=clock)
     ports = dict(zip(services, free_ports(len(services)), strict=True))
+    settings = Settings(
+        kafka=servers.kafka, postgres=servers.postgres, namespace=f"t{uuid4().hex[:8]}_", home=home, clock=clock,
+        instances=",".join(f"{name}=127.0.0.1:{port}" for name, port in ports.items()),
+    )  # fmt: skip
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     door = urls.get("gateway", urls[services[-1]])
     with ExitStack() as stack:
@@ -68,7 +71,7 @@ def house(servers: Servers, home: Path, clock: str = "wall", services: Sequence[
 
 @contextmanager
 def _running(name: str, settings: Settings, port: int, home: Path, door: str) -> Iterator[None]:
-    fixed = {name: getattr(settings, name) for name in ("kafka", "postgres", "namespace", "clock", "home")}
+    fixed = {name: getattr(settings, name) for name in ("kafka", "postgres", "namespace", "clock", "home", "instances")}
     fixed |= {"port": port, "gateway": door}
     ours = {f"QUITTANCE_{name.upper()}": str(value) for name, value in fixed.items()}
     with (home / f"{name}.log").open("wb") as log:
