@@ -22,6 +22,7 @@ from services.console import (
     dealing,
     desk,
     drift,
+    elsewhere,
     guarding,
     live,
     mishaps,
@@ -64,7 +65,7 @@ def application(engine: Engine, settings: Settings) -> Starlette:
 
 def _routes(engine: Engine) -> list[Route]:
     behind = [guarding.guarded(route) for module in (signin, *PAGES) for route in module.ROUTES]
-    to_all = [guarding.open_to_all(route) for route in signin.OPEN_ROUTES]
+    to_all = [guarding.open_to_all(route) for route in (*signin.OPEN_ROUTES, *elsewhere.ROUTES)]
     return [*probe_routes(engine), *browser.ROUTES, *to_all, guarding.guarded(Route("/", start)), *behind]
 
 
