@@ -83,6 +83,17 @@ async def install(connection: asyncpg.Connection, token: str, credential: Creden
     )
 
 
+async def only(pool: asyncpg.Pool, token: str, credential: Credential) -> None:
+    """Let in this token, told to us and its holder by setting, and no other of its name: a changed setting is a changed key."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "update credential set revoked_at = now() where name = $1 and token_hash <> $2 and revoked_at is null",
+            credential.name,
+            _hash(token),
+        )
+        await install(connection, token, credential)
+
+
 async def revoke(connection: asyncpg.Connection, name: str) -> int:
     """Revoke every token of this name; returns how many."""
     tag = await connection.execute("update credential set revoked_at = now() where name = $1 and revoked_at is null", name)

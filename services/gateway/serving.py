@@ -11,7 +11,7 @@ import asyncpg
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from services.gateway import api, described, uploads
+from services.gateway import api, credentials, described, uploads
 from services.gateway.answering import Desk
 from services.gateway.app import SERVICE
 from services.gateway.backlog import Backlog
@@ -74,6 +74,8 @@ def _life(settings: Settings, traffic: Traffic) -> Any:
 async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
     pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
     url = settings.database(SERVICE.name)
+    if token := settings.gateway_token.get_secret_value():
+        await credentials.only(pool, token, credentials.console())
     waiters = Waiters(pool, lambda: connect(url, settings.lease_s))
     backlog = Backlog(pool)
     reader = Reader(pool, settings, backlog, lambda: desk.now())

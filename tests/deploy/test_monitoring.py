@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,5 +89,29 @@ def test_every_panel_has_a_place_and_a_description() -> None:
 
 def test_every_service_is_deployed_once() -> None:
     deployments = [part for part in manifests() if part["kind"] == "Deployment"]
-    containers = [part["spec"]["template"]["spec"]["containers"][0] for part in deployments]
-    assert sorted(container["args"] for container in containers) == [["serve", name] for name in sorted(services())]
+    commands = [part["spec"]["template"]["spec"]["containers"][0]["command"] for part in deployments]
+    assert sorted(command[-1] for command in commands) == sorted(programs())
+    assert all(command[:-1] == ["python", "-m"] and find_spec(command[-1]) for command in commands)
+
+
+def test_compose_runs_every_service_once_and_prometheus_asks_each() -> None:
+    composed = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    ours = {name: part for name, part in composed.items() if part.get("image") == "quittance"}
+    assert sorted(part["command"][0] for part in ours.values()) == sorted(programs())
+    assert {part["environment"]["QUITTANCE_PORT"] for part in ours.values()} == {9100}
+    [job] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    assert sorted(job["static_configs"][0]["targets"]) == [f"{name}:9100" for name in sorted(services())]
+
+
+def test_gateway_and_console_know_each_other_by_a_secret_that_nobody_else_is_given() -> None:
+    composed = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    given = {name for name, part in composed.items() if "QUITTANCE_GATEWAY_TOKEN" in part.get("environment", {})}
+    assert given == {"gateway", "console"}
+    told = [part for part in manifests() if part["kind"] == "Deployment" and "quittance-console" in json.dumps(part)]
+    assert {part["metadata"]["name"] for part in told} == {"gateway", "console"}
+    assert all("valueFrom" in json.dumps(part) for part in told)
+
+
+def programs() -> set[str]:
+    """What is run: every service, and the console's worker."""
+    return {f"services.{name}" for name in services()} | {"services.console.worker"}
