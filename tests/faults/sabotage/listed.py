@@ -1,6 +1,17 @@
 """All guards, in the order of the guarantees."""
 
-from tests.faults.sabotage import accounts, effect_once, gateway, nothing_skipped, one_writer, orders, outbox, recovery, timers
+from tests.faults.sabotage import (
+    accounts,
+    clocks,
+    effect_once,
+    gateway,
+    nothing_skipped,
+    one_writer,
+    orders,
+    outbox,
+    recovery,
+    timers,
+)
 from tests.faults.sabotage.guard import Guard
 
 LISTED: tuple[Guard, ...] = (
@@ -12,5 +23,6 @@ LISTED: tuple[Guard, ...] = (
     *timers.GUARDS,
     *gateway.GUARDS,
     *orders.GUARDS,
+    *clocks.GUARDS,
     *accounts.GUARDS,
 )

@@ -265,10 +265,12 @@ class Desk:
         self._seen = 0
         self._instructions: set[str] = set()
         self._first: set[str] = set()
+        self._marks: dict[str, list[str]] = {}
 
     def check(self, folded: Folded) -> None:
         for fact in folded.facts[self._seen :]:
             self._released_once(fact.data)
+            self._marked_once(fact)
         self._seen = len(folded.facts)
         _totals_are_sums(folded.rows)
 
@@ -281,6 +283,25 @@ class Desk:
             self._instructions.add(said.instruction)
             seen = said.decision.inputs
             require(_within(said), "no automatic release exceeds a limit", f"{said.order}: {msgspec.json.encode(seen).decode()}")
+
+    def _marked_once(self, fact: Envelope) -> None:
+        """A clock comes to each of its marks once, in order, and never before its time (O6); a changed order has another."""
+        if isinstance(fact.data, orders.OrderChanged | orders.RecallAnswered | orders.OrderReleased):
+            self._marks.pop(fact.data.order, None)
+        mark = MARKED.get(type(fact.data))
+        if mark is None:
+            return
+        told = self._marks.setdefault(fact.data.order, [])
+        mark = f"{fact.data.mark} told" if isinstance(fact.data, orders.OrderEscalated) else mark
+        later = MARKED_IN_ORDER.index(mark) > (MARKED_IN_ORDER.index(told[-1]) if told else -1)
+        require(later, "a clock's marks come once and in order", f"{fact.data.order}: {mark} after {told}")
+        early = mark.startswith("breach") and fact.time < fact.data.due_at
+        require(not early, "no clock is breached before its time", f"{fact.data.order} at {fact.time}, due {fact.data.due_at}")
+        told.append(mark)
+
+
+MARKED = {orders.OrderWarned: "warn", orders.OrderEscalated: "told", orders.OrderBreached: "breach"}
+MARKED_IN_ORDER = ("warn", "escalate told", "breach", "breach told")
 
 
 def is_first(said: Any) -> bool:
