@@ -24,6 +24,7 @@ SEARCHED = dt.timedelta(days=31)
 """How far back a working hour is looked for: longer than any desk is closed."""
 NEAREST = dt.timedelta(seconds=1)
 HOUR = dt.timedelta(hours=1)
+NEVER = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)
 
 _VISIBLE = "($1::text[] = '{}' or portfolio = any($1))"
 _BY_PEOPLE = "decided_by not in ('', 'policy', 'customer', 'warehouse')"
@@ -139,7 +140,7 @@ def _done(hours: Hours, now: dt.datetime, pace: Pace, count: int) -> dt.datetime
     try:
         return add(hours.calendar, now, pace.each * count)
     except NoWorkingTime:
-        return dt.datetime.max.replace(tzinfo=dt.UTC)
+        return NEVER
 
 
 async def risk(

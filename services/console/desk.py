@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.console import acting, explaining, guarding, hand, in_hand, pages, policies, queue, wishes
+from services.console import acting, clock, explaining, guarding, hand, in_hand, pages, policies, queue, wishes
 from services.console.acting import Told, Unfit
+from services.console.clock import Forecast
 from services.console.following import WAITING, Order
 from services.console.in_hand import Hand
 from services.console.people import Person
@@ -79,9 +80,10 @@ def token_of(order: Order) -> str:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Rows that are shown, who has them open, and the ways on and back."""
+    """Rows that are shown, what is to be expected of their clocks, who has them open, and the ways on and back."""
 
     rows: tuple[Row, ...]
+    forecasts: dict[str, Forecast]
     hands: dict[str, list[Hand]]
     after: str
     before: str
@@ -98,8 +100,11 @@ async def window(pool: asyncpg.Pool, view: View, who: Person, book: Policies, no
         more_before, more_after = after is not None, len(found) > queue.WINDOW
         found = found[: queue.WINDOW]
     rows = await hand.rows_of(pool, [queue.ORDERS.of(row) for row in found], book, now)
+    hours = book_at(book, now).rules("", "", "", "").hours
+    pace = await clock.pace(pool, who.portfolios, now, hours)
     return Window(
         rows=tuple(rows),
+        forecasts=await clock.forecasts(pool, who.portfolios, now, hours, pace, [row.order.order for row in rows]),
         hands=await in_hand.others(pool, who, [row.order.order for row in rows]),
         after=token_of(rows[-1].order) if rows and more_after else "",
         before=token_of(rows[0].order) if rows and more_before else "",
@@ -123,8 +128,12 @@ async def _queue_values(request: Request, view: View) -> dict[str, Any]:
 async def _figures(pool: asyncpg.Pool, who: Person, book: Policies, now: dt.datetime) -> dict[str, Any]:
     rulebook = book_at(book, now)
     on = now.astimezone(rulebook.zone).date()
-    calendar = rulebook.rules("", "", "", "").hours.calendar
+    hours = rulebook.rules("", "", "", "").hours
+    calendar = hours.calendar
+    pace = await clock.pace(pool, who.portfolios, now, hours)
     return {
+        "pace": pace,
+        "risk": await clock.risk(pool, who.portfolios, now, hours, pace),
         "totals": await queue.totals(pool, Filter(seen=who.portfolios), now),
         "today": await queue.day(pool, who.portfolios, on),
         "cut_off": next_cut_off(calendar, now) if calendar.cut_off is not None else None,
