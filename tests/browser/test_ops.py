@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.office import Office, until
 
@@ -15,8 +15,8 @@ SLOW_MS = 60_000
 """The console looks every five seconds; a busy machine takes its time."""
 
 
-def service(page: Page, name: str) -> Page:
-    return page.locator("#services tbody tr").filter(has=page.get_by_role("cell", name=name, exact=True))  # type: ignore[return-value]
+def service(page: Page, name: str) -> Locator:
+    return page.locator("#services tbody tr").filter(has=page.get_by_role("cell", name=name, exact=True))
 
 
 def test_every_service_is_seen_running_without_a_reload(office: Office) -> None:

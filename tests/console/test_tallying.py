@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,8 @@ from tests.console.desk_facts import (
     split,
     warned,
 )
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def counted(*facts: Envelope) -> Counter[str]:
@@ -270,6 +274,17 @@ def test_minutes_leave_the_table_after_two_days() -> None:
     late = NINE + KEPT + minutes(60)
     facts = [writer.say(released("w/1", first=True)), writer.say(released("w/2", first=True, received_at=late), late)]
     assert [row.minute for row in Windows(folded(facts)).minutes()] == [late]
+
+
+def test_the_library_that_may_lose_is_used_by_the_worker_alone() -> None:
+    packages = [REPOSITORY / name for name in ("contracts", "deploy", "quittance", "services", "shared")]
+    using = [
+        path.name
+        for package in packages
+        for path in package.rglob("*.py")
+        if re.search(r"^(import|from) faust", path.read_text(), re.M)
+    ]
+    assert using == ["worker.py"]
 
 
 # --- sliding windows ------------------------------------------------------------------------------------------------
