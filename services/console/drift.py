@@ -14,6 +14,8 @@ import asyncpg
 import structlog
 
 from services.console import counting, publishing
+from services.console.probing import WORD
+from services.console.telling import tell
 from services.console.windows import KEPT
 
 log = structlog.get_logger(__name__)
@@ -186,6 +188,7 @@ async def _show(app: Any, connection: asyncpg.Connection, found: Drift) -> None:
     if app.state.settings.clock == "wall":
         now = stands.at
     app.state.gauges.clocks(await counting.sums(connection, now - dt.timedelta(hours=1), now + dt.timedelta(minutes=1)))
+    await tell(connection, [WORD])
 
 
 async def beside(app: Any) -> None:

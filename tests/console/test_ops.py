@@ -1,0 +1,92 @@
+"""What the ops page makes of figures: one state per instance, the worst for its service, shares that are never made up (V5)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.console import ops
+from services.console.people import Person
+from tests.console.desk_facts import NINE
+
+OTTO = Person("otto", "Otto Brandt", "ops", "home")
+
+
+def row(service: str, instance: str, ready: bool = True, silent: bool = False, **figures: float) -> dict[str, Any]:
+    told = msgspec.json.encode(figures).decode()
+    return {"service": service, "instance": instance, "seen_at": NINE, "asked_at": NINE, "ready": ready, "silent": silent,
+            "problem": "" if ready else "does not answer (ConnectError)", "figures": told}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({}, ("running", "ok")),
+        ({"lag": 999}, ("running", "ok")),
+        ({"lag": 1_000}, ("behind", "warn")),
+        ({"lag": 5_000}, ("behind", "bad")),
+        ({"oldest_s": 2.0}, ("behind", "warn")),
+        ({"outbox_s": 11.0}, ("not published", "bad")),
+        ({"timers_late_s": 6.0}, ("timers late", "warn")),
+        ({"parked": 1}, ("look", "warn")),
+        ({"quarantine": 1}, ("look", "warn")),
+    ],
+)
+def test_an_instance_is_in_the_state_that_matters_most(figures: dict[str, float], said: tuple[str, str]) -> None:
+    assert ops.state_of(figures, ready=True, silent=False) == said
+
+
+def test_one_that_does_not_answer_is_silent_whatever_it_said_last() -> None:
+    assert ops.state_of({"lag": 9_999}, ready=True, silent=True) == ("silent", "bad")
+    assert ops.state_of({}, ready=False, silent=False) == ("not ready", "bad")
+
+
+def test_counts_of_instances_add_up_and_the_worst_age_counts() -> None:
+    [orders] = ops.services(
+        [row("orders", "a", lag=3, oldest_s=0.5, handled_s=10), row("orders", "b", lag=4, oldest_s=0.1, handled_s=20)]
+    )
+    assert orders.figures == {"lag": 7, "oldest_s": 0.5, "handled_s": 30}
+    assert (orders.state, orders.ready, len(orders.instances)) == ("running", 2, 2)
+
+
+def test_a_silent_instance_counts_for_nothing_and_its_service_says_how_many_are() -> None:
+    [orders] = ops.services([row("orders", "a", handled_s=10), row("orders", "b", ready=False, silent=True, handled_s=99)])
+    assert orders.figures == {"handled_s": 10}
+    assert (orders.state, orders.tone, orders.ready) == ("1 silent", "bad", 1)
+
+
+def test_a_service_of_which_nobody_answers_is_silent_and_has_no_figures() -> None:
+    [orders] = ops.services([row("orders", "a", ready=False, silent=True, lag=5)])
+    assert (orders.state, orders.figures, orders.seen_at) == ("silent", {}, NINE)
+
+
+@pytest.mark.parametrize(("p99", "colour"), [(None, ""), (50.0, ""), (50.1, "warn"), (250.1, "bad")])
+def test_a_decision_time_is_coloured_by_its_budget(p99: float | None, colour: str) -> None:
+    assert ops.decision_tone(p99) == colour
+
+
+def test_a_window_says_rates_percentiles_clocks_and_reasons() -> None:
+    window = ops.window_of(
+        "north", 60,
+        {"received": 10, "released_at_once": 7, "held": 3, "met": 2, "met_escalated": 1, "missed": 1, "by:on_stop": 1,
+         "by:static_limit": 3, "settled:60": 3, "settled:150": 1, "decided:10": 10},
+    )  # fmt: skip
+    assert (window.at_once, window.in_time) == (0.7, 0.75)
+    assert window.reasons == [("static_limit", 3), ("on_stop", 1)]
+    assert window.settled_p50 is not None and 45 < window.settled_p50 <= 60
+    assert window.settled_p99 is not None and 120 < window.settled_p99 <= 150
+    assert window.decided_p99_ms is not None and 5 < window.decided_p99_ms <= 10
+
+
+def test_of_nothing_there_is_no_share() -> None:
+    window = ops.window_of("north", 15, {})
+    assert (window.at_once, window.in_time, window.settled_p50, window.reasons) == (None, None, None, [])
+
+
+def test_a_day_begins_in_the_persons_zone() -> None:
+    summer = dt.datetime(2026, 7, 1, 9, 30, tzinfo=dt.UTC)
+    assert ops.day_of(summer, OTTO) == dt.datetime(2026, 6, 30, 23, 0, tzinfo=dt.UTC)
+    assert ops.hour_after(summer) == dt.datetime(2026, 7, 1, 10, 0, tzinfo=dt.UTC)
