@@ -7,7 +7,7 @@
   const QUIET_MS = 4500; // the console looks every five seconds
   const TONES = { met: "--ok", "met after escalation": "--warn", breached: "--bad", p50: "--ink-3", p99: "--accent" };
   const OTHERS = ["--accent", "--ink-3", "--ink-2", "--edge", "--ink"]; // colour is state: lines differ by shade and stroke
-  const STROKES = ["solid", [6, 3], [2, 3], [8, 3, 2, 3], "solid"];
+  const STROKES = ["solid", [6, 3], [2, 3], [8, 3, 2, 3], "solid"]; // p50 and p99 are told apart by their place
   const ZONE = document.getElementById("charts").dataset.zone;
   let found = null, asking = false, askedAt = 0;
 
@@ -21,7 +21,7 @@
     const drawn = {
       name, type: bars ? "bar" : "line", data: data.lines[name].map((value, i) => [data.at[i], value]),
       stack: bars ? "all" : undefined, barMaxWidth: 26, showSymbol: false, connectNulls: false, animation: false,
-      lineStyle: { width: 1.5, type: STROKES[n % STROKES.length] }, itemStyle: { color: tone(name, n) },
+      lineStyle: { width: 1.5, type: place.dataset.unit ? "solid" : STROKES[n % STROKES.length] }, itemStyle: { color: tone(name, n) },
       // Pattern as well as colour where bars stand on each other.
       ...(bars && n > 0 ? { itemStyle: { color: tone(name, n), decal: { symbol: n > 1 ? "circle" : "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.8, color: "rgba(0,0,0,.25)" } } } : {}),
       ...(name === "received" || name === "p99" ? { areaStyle: { opacity: 0.08 } } : {}),
