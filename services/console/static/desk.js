@@ -68,7 +68,7 @@
     const busy = mine.querySelector("details[open]");
     for (const part of ["head", "acts", "body"]) {
       const was = mine.querySelector(`[data-part=${part}]`), now = made.querySelector(`[data-part=${part}]`);
-      if (part === "acts" && busy && now) continue;
+      if (part === "acts" && busy) continue; // even when it waits no more: the answer will say who was first
       if (was && now && was.innerHTML !== now.innerHTML) { was.replaceWith(now); htmx.process(now); }
       else if (was && !now) was.remove();
       else if (!was && now) { mine.append(now); htmx.process(now); }
