@@ -3,6 +3,7 @@
 from tests.faults.sabotage import (
     accounts,
     clocks,
+    console,
     effect_once,
     gateway,
     nothing_skipped,
@@ -25,4 +26,5 @@ LISTED: tuple[Guard, ...] = (
     *orders.GUARDS,
     *clocks.GUARDS,
     *accounts.GUARDS,
+    *console.GUARDS,
 )
