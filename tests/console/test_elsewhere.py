@@ -21,7 +21,6 @@ from tests.console.provider import CLIENT, SECRET, Provider, provider
 pytestmark = pytest.mark.stack
 
 ROLES = {"credit-heads": "financial_controller", "credit": "controller"}
-NOW = dt.datetime.now(dt.UTC)
 
 
 @pytest.fixture
@@ -115,8 +114,8 @@ KEYS = KeySet([ISSUER.key])
 ASKED = {"nonce": "n-1"}
 
 
-def claims_of(token: str, now: dt.datetime = NOW) -> dict:
-    return checked_claims(token, KEYS, SETTINGS, "n-1", now)
+def claims_of(token: str) -> dict:
+    return checked_claims(token, KEYS, SETTINGS, "n-1", dt.datetime.now(dt.UTC))
 
 
 def test_a_token_made_for_us_is_read() -> None:
