@@ -422,16 +422,21 @@ class Engine:
         if slot.careful:
             await self._tread_carefully(slot, items[0])
         caches = await self._load_rows(slot, items)
+        fired = 0
         for n, item in enumerate(items):
             at = self._clock(slot, item.envelope.time) if item.envelope is not None else slot.clock
+            if not slot.careful and self._becomes(slot, at):
+                fired += await self._become(slot, at, batch, most - fired - n)
             if (slot.timers.due(at) or slot.timers.exhausted) and not slot.fired:
-                return n
+                return fired + n
+            if fired + n >= most:
+                return fired + n
             slot.clock = at
             slot.backlog.popleft()
             self._handler.handle(slot, item, at, batch, caches)
             if n % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
-        return len(items)
+        return fired + len(items)
 
     async def _tread_carefully(self, slot: Slot, item: Input) -> None:
         """Former owners died here: name each message before it is tried, so that the one that kills is known and parked."""
@@ -442,6 +447,12 @@ class Engine:
             await lease.note_attempt(self._leases, slot.number, item.name if slot.careful else "")
 
     async def _load_rows(self, slot: Slot, items: Iterable[Input]) -> list[dict[str, Any]]:
+        """The rows in memory, with those that these inputs need; others may leave."""
+        for rows in slot.rows.values():
+            rows.rotate()
+        return await self._bring(slot, items)
+
+    async def _bring(self, slot: Slot, items: Iterable[Input]) -> list[dict[str, Any]]:
         """Bring the rows that these inputs need into memory: one query per table, whatever the number of inputs."""
         fields = self.service.state.__struct_fields__
         wanted: dict[str, set[str]] = {}
@@ -449,8 +460,6 @@ class Engine:
             for field, key in zip(fields, item.keys, strict=False):
                 if key is not None:
                     wanted.setdefault(self.service.tables[field].name, set()).add(key)
-        for rows in slot.rows.values():
-            rows.rotate()
         for name, keys in wanted.items():
             rows = slot.rows[name]
             if absent := rows.missing(keys):
@@ -472,9 +481,15 @@ class Engine:
                 await self._settle()
                 slot.timers.fill(await timers.load(self._reader, slot.number))
             following = next((item.envelope.time for item in slot.backlog if item.envelope is not None), slot.clock)
-            if not slot.timers.due(self._clock(slot, following)):
+            until = self._clock(slot, following)
+            if not slot.timers.due(until):
                 return
-            await self._fire_step(slot)
+            if self._becomes(slot, until):
+                if slot.backlog and not slot.careful:
+                    return  # among the messages
+                await self._become_alone(slot, until)
+            else:
+                await self._fire_step(slot)
             slot.fired = self.settings.clock == "wall"
             if slot.fired:
                 return
@@ -495,6 +510,35 @@ class Engine:
         for item in items:
             self._handler.handle(slot, item, at, batch, caches)
         self.metrics.timers_fired.inc()
+        await self._hand_in(batch, {slot.number})
+        await self._settle()
+
+    def _becomes(self, slot: Slot, until: dt.datetime) -> bool:
+        """Is the first timer one that is due, and known to be one command?"""
+        timer = slot.timers.first()
+        return timer is not None and timer.due is not None and timer.due <= until and timer.kind in self.service.becomes
+
+    async def _become(self, slot: Slot, until: dt.datetime, batch: Batch, most: int) -> int:
+        """Decide due timers that are one command each, in their order, as inputs of this batch; returns how many."""
+        fired = 0
+        while fired < most and self._becomes(slot, until):
+            timer = slot.timers.first()
+            assert timer is not None and timer.due is not None
+            at = slot.clock = max(slot.clock, timer.due)
+            item = self._timer_input(slot, timer, 0, *self.service.becomes[timer.kind](timer), at)
+            done = Timer(timer.kind, timer.key, None, timer.home)
+            slot.timers.set(done)
+            batch.timers[slot.number, timer.kind, timer.key] = done
+            caches = await self._bring(slot, [item])
+            self._handler.handle(slot, item, at, batch, caches)
+            self.metrics.timers_fired.inc()
+            fired += 1
+        return fired
+
+    async def _become_alone(self, slot: Slot, until: dt.datetime) -> None:
+        """A step of them while no message waits."""
+        batch = Batch(self._tables)
+        await self._become(slot, until, batch, self._step_max())
         await self._hand_in(batch, {slot.number})
         await self._settle()
 

@@ -80,6 +80,7 @@ State = Any
 Decide = Callable[[State, Any, Moment], Iterable[Message | To]]
 Project = Callable[[asyncpg.Connection, Sequence[Envelope]], Awaitable[None]]
 Fire = Callable[[asyncpg.Connection, int, Timer, dt.datetime, int], Awaitable[Step]]
+Become = Callable[[Timer], tuple[str, Message]]
 
 
 def no_deadlines(before: State, after: State, moment: Moment) -> Iterable[Timer]:
@@ -92,7 +93,8 @@ class Service:
 
     `rows(message, home, partition)` gives the key of every state field, in field order, for any message heard and any own fact.
     `mail` is what may be posted to its mailbox besides what it hears from topics. `projects` writes read tables straight from
-    the facts heard, in the batch's own transaction: for views that nothing is decided on.
+    the facts heard, in the batch's own transaction: for views that nothing is decided on. `fires` are timers that ask tables
+    what to do; `becomes` those that are one command each, known from the timer alone: they are decided among the messages.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Service:
     projects: Project | None = None
     deadlines: Callable[[State, State, Moment], Iterable[Timer]] = no_deadlines
     fires: Mapping[str, Fire] = field(default_factory=dict)
+    becomes: Mapping[str, Become] = field(default_factory=dict)
 
     def distinct_tables(self) -> dict[str, Table]:
         return {table.name: table for table in self.tables.values()}

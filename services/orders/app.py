@@ -11,7 +11,7 @@ from pathlib import Path
 from contracts import accounts, claims, collections, commissions, orders, payments
 from contracts.message import Message
 from services.orders import change, clock, deal, desk, govern, note, place, recheck, warehouse
-from services.orders.deadlines import deadlines
+from services.orders.deadlines import BECOMES, deadlines
 from services.orders.fold import evolve
 from services.orders.recheck import clearing
 from services.orders.state import State, rows
@@ -84,4 +84,5 @@ SERVICE = Service(
     schema=Path(__file__).with_name("schema.sql"),
     deadlines=deadlines,
     fires=FIRES,
+    becomes=BECOMES,
 )

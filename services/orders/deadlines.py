@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from contracts.message import Message
+from contracts.orders import ReachMark
 from services.orders.fold import BROKEN_DAYS
 from services.orders.state import Deal, Order, Standing, State, queue_owner
 from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import book_at
-from shared.service import Moment, Timer
+from shared.service import Become, Moment, Timer
 
 LAPSE = "lapse"
 """One per partition and day: reservations whose last day it is. Key: the day."""
@@ -66,6 +68,15 @@ def _mark_timer(order: Order, home: str) -> Timer | None:
 def key_of(order: Order) -> str:
     """Both names, so that a timer becomes its command without asking a table."""
     return msgspec.json.encode((order.account, order.order)).decode()
+
+
+def reached(timer: Timer) -> tuple[str, Message]:
+    account, order = msgspec.json.decode(timer.key, type=tuple[str, str])
+    return timer.home, ReachMark(order=order, account=account, mark=timer.kind)
+
+
+BECOMES: Mapping[str, Become] = dict.fromkeys(MARKS, reached)
+"""Timers that ask no table; the others are in `store.FIRES`."""
 
 
 @functools.lru_cache(maxsize=1024)

@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 
 from contracts.message import Message
-from contracts.orders import EndRecheck, ExpireDeal, LapseReservation, OpenRecheck, ReachMark, RecallOrder, RedecideOrder
-from services.orders.deadlines import BREACH, DEAL, ESCALATE, LAPSE, MEND, RECALL, RECHECK, SWEEP, WARN
+from contracts.orders import EndRecheck, ExpireDeal, LapseReservation, OpenRecheck, RecallOrder, RedecideOrder
+from services.orders.deadlines import DEAL, LAPSE, MEND, RECALL, RECHECK, SWEEP
 from services.orders.state import Ageing, Forward, Order, Position, Standing
 from shared.credit.rulebook import Policies
 from shared.rows import Table
@@ -165,11 +165,6 @@ async def fire_sweep(connection: asyncpg.Connection, partition: int, timer: Time
     return Step(commands, homes[-1] if len(homes) == limit else None)
 
 
-async def fire_mark(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
-    account, order = msgspec.json.decode(timer.key, type=tuple[str, str])
-    return Step([(timer.home, ReachMark(order=order, account=account, mark=timer.kind))])
-
-
 Fire = Callable[[asyncpg.Connection, int, Timer, dt.datetime, int], Awaitable[Step]]
 
 FIRES: Mapping[str, Fire] = {
@@ -179,7 +174,4 @@ FIRES: Mapping[str, Fire] = {
     MEND: fire_mend,
     DEAL: fire_deal,
     SWEEP: fire_sweep,
-    WARN: fire_mark,
-    ESCALATE: fire_mark,
-    BREACH: fire_mark,
 }

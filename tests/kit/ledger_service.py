@@ -178,8 +178,13 @@ def deadlines(before: State, after: State, moment: Moment) -> Iterable[Timer]:
         yield Timer("recheck", opened.account, opened.recheck_at, opened.account)
 
 
+def lapsed(timer: Timer) -> tuple[str, Message]:
+    """One command, known from the timer alone."""
+    return timer.home, LapseReservation(order=timer.key, account=timer.home)
+
+
 async def fire_lapse(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
-    return Step([(timer.home, LapseReservation(order=timer.key, account=timer.home))])
+    return Step([lapsed(timer)])
 
 
 async def fire_recheck(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:

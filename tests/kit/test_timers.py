@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import asyncpg
@@ -18,6 +19,17 @@ from tests.kit.stage import BEGAN, Stage, homes, order, placed, stage_on
 
 DAY = dt.timedelta(days=1)
 LAPSED = "ReservationLapsed"
+
+
+@pytest.fixture(params=["asks its tables", "is one command"])
+async def stage(stack: Servers, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """Both kinds of timers keep the same promises."""
+    service = ledger_service.SERVICE
+    if request.param == "is one command":
+        fires = {"recheck": ledger_service.fire_recheck}
+        service = replace(service, fires=fires, becomes={"lapse": ledger_service.lapsed})
+    async with stage_on(stack, service) as found:
+        yield found
 
 
 async def _said(stage: Stage) -> list[tuple[str, str, dt.datetime]]:
@@ -163,3 +175,26 @@ async def test_a_timer_that_is_set_again_to_the_moment_it_fired_at_says_other_me
         said = await stage.facts()
     assert [type(fact.data).__name__ for fact in said] == ["RecheckOpened", "RecheckClosed"] * 3
     assert len({fact.id for fact in said}) == len(said)
+
+
+async def test_timers_that_are_one_command_are_decided_among_the_messages(stack: Servers) -> None:
+    """Each at its own time, between the messages before and after it."""
+    fires = {"recheck": ledger_service.fire_recheck}
+    service = replace(ledger_service.SERVICE, fires=fires, becomes={"lapse": ledger_service.lapsed})
+    home, _ = homes()
+    async with stage_on(stack, service) as stage:
+        await stage.say(home, *[order(n, home, days=1 + n) for n in range(50)])
+        for n in range(50):
+            await stage.say(home, order(f"then {n}", home), at=BEGAN + (1 + n) * DAY + DAY / 2)
+        async with stage.running():
+            await stage.decided(150)
+        said = [(kind, name, at) for kind, name, at in await _said(stage)][50:]
+        assert said == [
+            fact
+            for n in range(50)
+            for fact in (
+                (LAPSED, f"web/{n}", BEGAN + (1 + n) * DAY),
+                ("OrderReleased", f"web/then {n}", BEGAN + (1 + n) * DAY + DAY / 2),
+            )
+        ]
+        assert await stage.value("select count(*) from timer") == 0

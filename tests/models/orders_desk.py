@@ -142,8 +142,7 @@ class Desk:
                     self.commands.append((home, orders.OpenRecheck(home=home)))
                 return ""
             case deadlines.WARN | deadlines.ESCALATE | deadlines.BREACH as mark:
-                account, name = msgspec.json.decode(timer.key)
-                self.commands.append((timer.home, orders.ReachMark(order=name, account=account, mark=mark)))
+                self.commands.append(SERVICE.becomes[mark](timer))
                 return ""
         raise AssertionError(f"no timer of kind {timer.kind}")
 

@@ -52,6 +52,21 @@ GUARDS = (
         tests=(TIMERS + "test_due_timers_fire_in_order_before_the_next_message_and_at_their_own_time",),
     ),
     Guard(
+        name="timers that are one command fire before later messages",
+        promise="6, Clock",
+        file="shared/engine.py",
+        takes_out=out("if not slot.careful and self._becomes(slot, at):", "if False:"),
+        tests=(TIMERS + "test_timers_that_are_one_command_are_decided_among_the_messages",),
+        hangs=True,
+    ),
+    Guard(
+        name="a timer that was decided among messages is gone",
+        promise="6",
+        file="shared/engine.py",
+        takes_out=out("            batch.timers[slot.number, timer.kind, timer.key] = done\n", ""),
+        tests=(TIMERS + "test_timers_that_are_one_command_are_decided_among_the_messages",),
+    ),
+    Guard(
         name="timers fire by due, kind and key",
         promise="6, Clock",
         file="shared/timers.py",
