@@ -14,6 +14,7 @@ from contracts.accounts import Terms
 from services.console import account, book, guarding, pages, wording
 from services.console.book import Waiting
 from services.console.people import Person
+from shared.service import people_in
 
 NOTHING_TYPED: Mapping[str, str] = {}
 
@@ -30,8 +31,8 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
     answered = await book.requests(pool, who.portfolios, state="")
     values: dict[str, Any] = {
         "mine_to_answer": [shown(each) for each in waiting if may_answer(who, each)],
-        "own": [shown(each) for each in waiting if each.request.by == who.name],
-        "others": [shown(each) for each in waiting if each.request.by != who.name and not may_answer(who, each)],
+        "own": [shown(each) for each in waiting if is_own(who, each)],
+        "others": [shown(each) for each in waiting if not is_own(who, each) and not may_answer(who, each)],
         "answered": [shown(each) for each in answered[: book.SHOWN]],
         "refused": refused,
         "typed": typed,
@@ -42,7 +43,12 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
 
 def may_answer(who: Person, waiting: Waiting) -> bool:
     """By the levels that were told when it was asked for; the credit master has the last word, under the policy of the day."""
-    return who.role in waiting.request.levels and waiting.request.by != who.name
+    return who.role in waiting.request.levels and not is_own(who, waiting)
+
+
+def is_own(who: Person, waiting: Waiting) -> bool:
+    """Asked by this person or by whom they act for, or in the name of either."""
+    return bool({who.name, who.acting_for} & people_in(waiting.request.by))
 
 
 def shown(waiting: Waiting) -> dict[str, Any]:

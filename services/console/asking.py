@@ -4,10 +4,12 @@ and the answers of the approvals inbox (A3, A6, A7). It decides nothing; a refus
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import msgspec
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
@@ -25,6 +27,8 @@ from services.console.booking import Page
 from shared import money
 
 Typed = Mapping[str, str]
+SEEN_EVERY_S, SEEN_TRIES = 0.05, 30
+"""A fact is on the screen within half a second; who waits longer sees the page as it is, and is told when it changes."""
 NAME_LENGTH = 12
 """Of an action's name: enough that two of one stop never share it."""
 
@@ -41,10 +45,22 @@ async def wish(request: Request) -> Response:
         command = make(found.page, typed)
     except Faulty as faulty:
         return await _again(request, found.page, typed, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), 422)
+    pool, name = request.app.state.pool, found.page.account
+    written = await book.written(pool, name)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
         return await _again(request, found.page, typed, outcome.said, 409)
+    if outcome.is_done and outcome.word != "unchanged":
+        await _seen(pool, name, written)
     return RedirectResponse(_back(found.page, typed, outcome), 303)
+
+
+async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
+    """Wait a little until the timeline has grown, so that the next page shows what was just done."""
+    for _ in range(SEEN_TRIES):
+        if await book.grew(pool, name, written):
+            return
+        await asyncio.sleep(SEEN_EVERY_S)
 
 
 def _back(page: Page, typed: Typed, outcome: wishes.Outcome) -> str:

@@ -272,6 +272,29 @@ async def timeline(
     return [Entry(row["kind"], said_in(row)) for row in rows]
 
 
+class Written(NamedTuple):
+    """How far a timeline has come: its newest moment, and how many entries that has."""
+
+    at: dt.datetime
+    entries: int
+
+
+async def written(connection: asyncpg.Connection | asyncpg.Pool, name: str) -> Written:
+    row = await connection.fetchrow(
+        """
+        select at, count(*) from entries
+        where account = $1 and at = (select at from entries where account = $1 order by at desc limit 1) group by at
+        """,
+        name,
+    )
+    return Written(*row) if row else Written(dt.datetime(1, 1, 2, tzinfo=dt.UTC), 0)
+
+
+async def grew(connection: asyncpg.Connection | asyncpg.Pool, name: str, before: Written) -> bool:
+    count: int = await connection.fetchval("select count(*) from entries where account = $1 and at >= $2", name, before.at)
+    return count > before.entries
+
+
 async def open_orders(connection: asyncpg.Connection | asyncpg.Pool, name: str) -> list[asyncpg.Record]:
     """Orders that wait, are released or despatched and not billed; those that wait first. Index: orders_open."""
     found: list[asyncpg.Record] = await connection.fetch(

@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
 import structlog
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from services.console import sessions
+from services.console import cover, sessions
 from services.console.people import Person
 from services.console.sessions import Session
 from shared.settings import Settings
@@ -110,7 +111,7 @@ def guarded(route: Route) -> Route:
         if found.session is None:
             return _to_sign_in(request)
         _remember(request, found.clock, found.session.form_key)
-        request.state.session = found.session
+        request.state.session = await _covering(request, found.session)
         if request.method not in SAFE_METHODS:
             await _check_form(request)
         if found.session.to_note and LIVE not in request.headers:
@@ -118,6 +119,17 @@ def guarded(route: Route) -> Route:
         return await _inner(route)(request)
 
     return _replaced(route, handler)
+
+
+async def _covering(request: Request, session: Session) -> Session:
+    """The session in the role of whom its person acts for, as long as they cover them today (A6)."""
+    if not session.acting_for:
+        return session
+    name, on = session.person.name, request.state.now.date()
+    found = await cover.by(request.app.state.pool, name, session.acting_for, on)
+    if found is None:
+        return session
+    return replace(session, person=replace(session.person, role=found.role, acting_for=found.person))
 
 
 def open_to_all(route: Route) -> Route:

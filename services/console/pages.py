@@ -27,6 +27,7 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Work", "Approvals", "/approvals", guarding.DESK),
     ("Work", "On stop", "/stops", guarding.LOOKING),
     ("Work", "Deals", "/deals", guarding.LOOKING),
+    ("Work", "Cover", "/covers", guarding.DESK),
     ("Look", "Orders", "/orders", guarding.LOOKING),
     ("Look", "Accounts", "/accounts", guarding.LOOKING),
     ("Run", "Ops", "/ops", guarding.LOOKING),

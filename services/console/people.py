@@ -41,7 +41,10 @@ _hashing = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="hashing")
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who is signed in. `portfolios` empty: all of them. `zone` is an IANA name."""
+    """Who is signed in. `portfolios` empty: all of them. `zone` is an IANA name.
+
+    While somebody acts for a person whom they cover, `role` is that person's and `acting_for` their name (A6).
+    """
 
     name: str
     shown: str
@@ -49,6 +52,7 @@ class Person(msgspec.Struct, frozen=True):
     team: str
     portfolios: tuple[str, ...] = ()
     zone: str = ZONE
+    acting_for: str = ""
 
 
 class NotAPerson(ValueError):

@@ -26,7 +26,8 @@ create table if not exists session (
     form_key bytea not null,
     address text not null,
     made_at timestamptz not null default now(),
-    seen_at timestamptz not null default now()
+    seen_at timestamptz not null default now(),
+    acting_for text not null default ''
 );
 create index if not exists session_of_person on session (person);
 
@@ -406,3 +407,17 @@ create table if not exists deal_uses (
     at timestamptz not null
 );
 create index if not exists deal_uses_of on deal_uses (deal);
+
+-- Who covers whom (cover.py), from facts of accounts.
+create table if not exists covers (
+    id text primary key,                 -- of the fact that appointed the deputy
+    person text not null,
+    deputy text not null,
+    role text not null,
+    from_on date not null,
+    until_on date not null,
+    reason text not null,
+    by text not null,
+    ended_at timestamptz
+);
+create index if not exists covers_of on covers (deputy, person, until_on) where ended_at is null;

@@ -19,6 +19,7 @@ from services.console import (
     asking,
     auditing,
     browser,
+    covering,
     dealing,
     desk,
     drift,
@@ -42,7 +43,7 @@ from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (desk, order, account, approvals, asking, auditing, live, dealing, ops)
+PAGES: tuple[ModuleType, ...] = (desk, order, account, approvals, asking, covering, auditing, live, dealing, ops)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""

@@ -26,12 +26,16 @@ UNUSED = dt.timedelta(days=1)
 
 
 class Session(msgspec.Struct, frozen=True):
-    """`id` is the token's hash; `form_key` makes and checks the tokens of its forms; `to_note`: its use is to be noted again."""
+    """`id` is the token's hash; `form_key` makes and checks the tokens of its forms; `to_note`: its use is to be noted again.
+
+    `acting_for`: whom its person chose to act for; whether they may today is asked on every request.
+    """
 
     id: bytes
     person: Person
     form_key: bytes
     to_note: bool = False
+    acting_for: str = ""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ async def find(connection: asyncpg.Connection | asyncpg.Pool, token: str) -> Fou
     row = await connection.fetchrow(
         """
         select session.id, form_key, seen_at < now() - $4::interval as to_note,
-            name, shown, role, team, portfolios, zone, clock.at
+            name, shown, role, team, portfolios, zone, acting_for, clock.at
         from (select max(clock) as at from progress) as clock
         left join session on id = $1 and seen_at > now() - $2::interval and made_at > now() - $3::interval
             and exists (select from person where name = session.person and disabled_at is null)
@@ -77,7 +81,12 @@ async def find(connection: asyncpg.Connection | asyncpg.Pool, token: str) -> Fou
     if row["id"] is None:
         return Found(None, row["at"])
     person = Person(row["name"], row["shown"], row["role"], row["team"], tuple(row["portfolios"]), row["zone"])
-    return Found(Session(row["id"], person, row["form_key"], row["to_note"]), row["at"])
+    return Found(Session(row["id"], person, row["form_key"], row["to_note"], row["acting_for"]), row["at"])
+
+
+async def act_for(connection: asyncpg.Connection | asyncpg.Pool, session: Session, person: str) -> None:
+    """From now on its person acts for this one; empty: for themselves."""
+    await connection.execute("update session set acting_for = $2 where id = $1", session.id, person)
 
 
 async def touch(connection: asyncpg.Connection | asyncpg.Pool, session: Session) -> None:

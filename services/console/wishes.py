@@ -122,6 +122,8 @@ async def _sent(app: Starlette, who: Person, command: Command, identity: str) ->
 
 def _in_the_name_of(who: Person) -> dict[str, str]:
     named = {"Quittance-Actor": who.name, "Quittance-Role": who.role, "Quittance-Team": who.team}
+    if who.acting_for:
+        named["Quittance-For"] = who.acting_for
     portfolios = ",".join(quote(portfolio, safe="") for portfolio in who.portfolios)
     return {name: quote(text) for name, text in named.items()} | ({"Quittance-Portfolios": portfolios} if portfolios else {})
 

@@ -95,7 +95,7 @@ def _requested(data: accounts.ApprovalRequested, currency: str) -> str:
     limit = f"limit {_limit(data.limit_minor or 0, data.limit_expires_on, currency)}"
     what = terms_told(data.terms, currency) if data.terms else limit
     levels = " or ".join(role_name(role).lower() for role in data.levels[:2])
-    return f"Asked for {what}, for a {levels}{_because(data.reason)}"
+    return f"Asked for {what}; {levels} decides{_because(data.reason)}"
 
 
 def _approved(data: accounts.RequestApproved, currency: str) -> str:

@@ -1,0 +1,78 @@
+"""The page of covers: for whom one may act, who covers whom, appointing and ending deputies (A6).
+
+For whom somebody acts is kept with their session; it lasts no longer than the cover, whose days are looked at on every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.accounts import AppointDeputy, EndDeputy
+from contracts.forms import Faulty, message_of
+from contracts.message import Command
+from services.console import auditing, cover, guarding, pages, people, sessions, wishes
+
+NOTHING: Mapping[str, str] = {}
+
+
+async def show(request: Request) -> Response:
+    return await _page(request)
+
+
+async def _page(request: Request, status: int = 200, refused: str = "", typed: Mapping[str, str] = NOTHING) -> Response:
+    who = guarding.require(request, *guarding.DESK)
+    today = pages.now(request).date()
+    standing = await cover.standing(request.app.state.pool, today)
+    values: dict[str, Any] = {
+        "mine": [each for each in standing if each.deputy == who.name and each.from_on <= today],
+        "others": standing,
+        "roles": guarding.DESK,
+        "shown": people.ROLES,
+        "today": today,
+        "refused": refused,
+        "typed": typed,
+    }
+    return pages.render(request, "covers.html", status=status, **values)
+
+
+async def act_for(request: Request) -> Response:
+    """From now on for this person, or (left empty) for oneself. A cover that is not there is no error: nothing changes."""
+    who = guarding.require(request, *guarding.DESK)
+    person = str((await request.form()).get("person", ""))[:64]
+    found = await cover.by(request.app.state.pool, who.name, person, pages.now(request).date())
+    acting_for = found.person if found else ""
+    await sessions.act_for(request.app.state.pool, guarding.session(request), acting_for)
+    await auditing.note(request, "acts for themselves" if not acting_for else f"acts for {acting_for}", who)
+    return RedirectResponse("/covers", 303)
+
+
+async def wish(request: Request) -> Response:
+    guarding.require(request, *guarding.DESK)
+    typed = {name: text.strip() for name, text in (await request.form()).items() if isinstance(text, str)}
+    try:
+        command = _command(typed)
+    except Faulty as faulty:
+        return await _page(request, 422, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), typed)
+    outcome = await wishes.send(request, command)
+    if outcome.how in ("refused", "failed"):
+        return await _page(request, 409, outcome.said, typed)
+    return RedirectResponse("/covers", 303)
+
+
+def _command(typed: Mapping[str, str]) -> Command:
+    kind, fields = (EndDeputy, ("person", "deputy", "reason")) if typed.get("what") == "end" else (AppointDeputy, _APPOINTED)
+    return message_of(kind, {name: typed[name] for name in fields if typed.get(name)})
+
+
+_APPOINTED = ("person", "deputy", "role", "from_on", "until_on", "reason")
+
+ROUTES = [
+    Route("/covers", show, methods=["GET"]),
+    Route("/covers", wish, methods=["POST"]),
+    Route("/covers/act", act_for, methods=["POST"]),
+]
