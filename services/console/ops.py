@@ -7,6 +7,7 @@ is always told by the wall. Every figure says which by where it stands.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -60,11 +61,18 @@ REASONS_SHOWN = 4
 WIDTHS = (15, 60)
 
 
+class Figures(dict[str, float]):
+    """What is not known is nothing: an instance that just started has no rates yet."""
+
+    def __missing__(self, word: str) -> float:
+        return 0.0
+
+
 class Row(NamedTuple):
     """A service, or one of its instances: `figures` summed or the worst of them, `state` one word, `tone` its colour."""
 
     name: str
-    figures: Mapping[str, float]
+    figures: Figures
     state: str
     tone: str
     seen_at: dt.datetime | None
@@ -98,7 +106,7 @@ def services(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Every service with its instances, in the order in which the rows come."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        figures = msgspec.json.decode(row["figures"], type=dict[str, float])
+        figures = Figures(msgspec.json.decode(row["figures"], type=dict[str, float]))
         state, tone = state_of(figures, bool(row["ready"]), bool(row["silent"]))
         instance = Row(row["instance"], figures, state, tone, row["seen_at"], row["problem"], int(row["ready"]))
         found.setdefault(row["service"], []).append(instance)
@@ -134,7 +142,7 @@ SAYS = {"oldest_s": "behind", "outbox_s": "not published", "timers_late_s": "tim
 def _service(name: str, instances: Sequence[Row]) -> Row:
     speaking = [each for each in instances if each.state != "silent"]
     words = {word for each in speaking for word in each.figures}
-    figures = {word: (sum if word in ADDED else max)(each.figures.get(word, 0.0) for each in speaking) for word in words}
+    figures = Figures({word: (sum if word in ADDED else max)(each.figures.get(word, 0.0) for each in speaking) for word in words})
     worst = max(instances, key=lambda each: TONES.index(each.tone))
     seen = [each.seen_at for each in instances if each.seen_at is not None]
     ready = sum(each.ready for each in instances)
@@ -220,7 +228,7 @@ async def _overview(request: Request) -> dict[str, Any]:
     sums = sum_of(hours.values())
     return {
         "services": found,
-        "orders": next((row for row in found if row.name == "orders"), None),
+        "desk": next((row.figures for row in found if row.name == "orders"), Figures()),
         "silent": [row for row in found if row.tone == "bad"],
         "parked": [row for row in found if row.figures.get("parked_groups")],
         "asked": bool(request.app.state.settings.instances),
@@ -234,12 +242,10 @@ async def _overview(request: Request) -> dict[str, Any]:
         "compared": await drift.last(pool),
         "may_mend": who.role in MAY_MEND,
         "event_time": request.app.state.settings.clock == "event",
-        "wall": dt.datetime.now(dt.UTC),
         "tone": tone,
         "decision_tone": decision_tone,
         "budget_ms": DECISION_BUDGET_MS,
         "counted": [(shown, word) for shown, word in COUNTED.items() if sums.get(word)],
-        "stale_s": probing.SILENT_S,
     }
 
 
@@ -254,11 +260,10 @@ def hour_after(now: dt.datetime) -> dt.datetime:
     return now.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
 
 
-def sum_of(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
+def sum_of(each: Iterable[Mapping[str, int]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
     for counts in each:
-        for what, n in counts.items():
-            sums[what] = sums.get(what, 0) + n
+        sums.update(counts)
     return sums
 
 

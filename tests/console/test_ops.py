@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from services.console import ops
+from services.console import ops, pages
+from services.console.drift import Lag
 from services.console.people import Person
 from tests.console.desk_facts import NINE
 
@@ -79,6 +82,43 @@ def test_a_window_says_rates_percentiles_clocks_and_reasons() -> None:
     assert window.settled_p50 is not None and 45 < window.settled_p50 <= 60
     assert window.settled_p99 is not None and 120 < window.settled_p99 <= 150
     assert window.decided_p99_ms is not None and 5 < window.decided_p99_ms <= 10
+
+
+NOTHING: dict[str, Any] = {
+    "services": [], "desk": ops.Figures(), "silent": [], "parked": [], "asked": False, "sums": Counter(), "in_time": None,
+    "hours": [], "why": [], "counted": [], "last_hour": 0, "windows": [], "worker": Lag(None, 0, 0, 1, 0, NINE), "compared": None,
+    "may_mend": True, "event_time": False, "tone": ops.tone, "decision_tone": ops.decision_tone, "budget_ms": 50.0,
+}  # fmt: skip
+
+
+def shown(**values: Any) -> str:
+    around = {
+        "person": OTTO, "path": "/ops", "now": NINE, "zone": ZoneInfo("Europe/London"), "theme": "auto", "navigation": {},
+        "csrf": lambda: "",
+    }  # fmt: skip
+    text: str = pages.templates().get_template("ops.html").render(**around, **NOTHING | values)
+    return text
+
+
+def test_a_house_of_which_nothing_is_known_has_a_page_that_says_what_to_do() -> None:
+    page = shown()
+    assert "QUITTANCE_INSTANCES names none" in page
+    assert "has not started" in page
+    assert "Nothing was decided today." in page
+
+
+def test_an_instance_that_just_started_has_no_rates_and_a_row() -> None:
+    services = ops.services([row("orders", "a"), row("accounts", "b", ready=False, silent=True)])
+    page = shown(services=services, desk=services[0].figures, silent=[services[1]], asked=True)
+    assert "1 of 1" in page
+    assert "figures are stale since 09:00:00" in page
+
+
+def test_windows_of_a_dead_worker_are_shown_with_their_age() -> None:
+    later = NINE + dt.timedelta(minutes=5)
+    page = shown(windows=[ops.window_of("north", 60, {"received": 7})], worker=Lag(NINE, 12, 1, 1, 1, later))
+    assert "Stale since 09:00:00" in page
+    assert "stale since 09:00" in page
 
 
 def test_of_nothing_there_is_no_share() -> None:

@@ -12,6 +12,7 @@ from tests.faults.sabotage import (
     outbox,
     recovery,
     timers,
+    windows,
 )
 from tests.faults.sabotage.guard import Guard
 
@@ -27,4 +28,5 @@ LISTED: tuple[Guard, ...] = (
     *clocks.GUARDS,
     *accounts.GUARDS,
     *console.GUARDS,
+    *windows.GUARDS,
 )
