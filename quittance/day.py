@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from contracts.accounts import ChangeLimit, PutOnStop, TakeOffStop
+from contracts.orders import ApproveDeal, RegisterDeal
 from contracts.payments import ItemPosted
 from quittance.trade import Act, reference, settled
 
@@ -29,6 +30,14 @@ PEAKS = ((10.4, 1.3), (14.8, 1.6))
 CURRENCY = "GBP"
 DUE_IN = ((-40, -12, -4, 3, 9, 16, 22, 28), (1, 2, 5, 12, 12, 12, 12, 12))
 """Days until old invoices fall due, and how likely each is: most of the trade is in time."""
+DEALS = 8
+DIRECTOR = "fay.morgan"
+"""Of the people at the desk (`clerks`)."""
+EVIDENCE = (
+    "The buyer's mail of Friday: 400 handsets for the spring launch.",
+    "Signed quotation, valid to the end of the month.",
+    "Contract with the council: first call-off expected this week.",
+)
 TOWNS = ("Leeds", "Bristol", "Derby", "Hull", "Exeter", "Luton", "Swansea", "Dundee", "Preston", "Reading", "Norwich", "Bath")
 TRADES = ("Mobile", "Phones", "Telecom", "Wireless", "Connect", "Comms", "Cellular", "Airtime")
 GOODS = (
@@ -84,7 +93,7 @@ def day(seed: int, size: int = 1) -> Day:
     dice = random.Random(f"day/{seed}")  # noqa: S311 - a game, not a secret
     accounts = list(_accounts(dice, ACCOUNTS * size))
     rows = _order_rows(accounts, ORDERS * size, dice)
-    acts = [*_items(accounts, seed, dice), *_desk(accounts, dice)]
+    acts = [*_items(accounts, seed, dice), *_desk(accounts, dice), *_deals(accounts, random.Random(f"deals/{seed}"))]  # noqa: S311
     return Day(_accounts_csv(accounts), _csv(ORDER_COLUMNS, rows), acts, _at(dt.time(6)) - OPENED_BEFORE, _at(ENDS))
 
 
@@ -246,6 +255,26 @@ def _desk(accounts: list[Account], dice: random.Random) -> Iterator[Act]:
         if n % 5 == 3 and n % 3 == 0:
             raised = ChangeLimit(account=account.account, limit_minor=account.limit * 250, reason="review: good payer")
             yield Act(_minute(13, 15, dice), f"limit/{account.account}", account.account, raised)
+
+
+def _deals(accounts: list[Account], dice: random.Random) -> Iterator[Act]:
+    """Large orders that sales announces in the morning; the director approves every second one, the others wait for somebody."""
+    for n, account in enumerate(dice.sample([one for one in accounts if one.status == "open"], DEALS)):
+        deal, name = f"LAUNCH-{n + 1:02}", account.account
+        announced = RegisterDeal(
+            deal=deal,
+            account=name,
+            currency=CURRENCY,
+            value_minor=account.limit * dice.choice((20, 40, 110)),
+            from_on=DATE + dt.timedelta(days=n % 3),
+            until_on=DATE + dt.timedelta(days=3 + 4 * n),
+            evidence=dice.choice(EVIDENCE),
+        )
+        at = _at(dt.time(7, 20 + 2 * n))
+        yield Act(at, f"deal/{deal}", name, announced)
+        if n % 2:
+            yes = ApproveDeal(deal=deal, account=name, reason="known launch, the customer is good for it")
+            yield Act(at + dt.timedelta(minutes=25), f"deal/{deal}/yes", name, yes, by=DIRECTOR)
 
 
 def _minute(hour: int, minute: int, dice: random.Random) -> dt.datetime:

@@ -44,6 +44,7 @@ BEHIND: tuple[Look, ...] = (
     Look("sign-in", "", "/sign-in"),
     Look("refused", "rose", "/audit"),
     Look("missing", "rose", "/no-such-page"),
+    Look("announcing", "sal", "/deals?new=1"),
 )
 """Pages that are not in the navigation. Those of the furnished office (`furnishing.py`) have its names in their paths."""
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.message import Message
-from contracts.orders import OrderDespatched, RecordDelivery, RecordDespatch
+from contracts.orders import ApproveDeal, OrderDespatched, RecordDelivery, RecordDespatch, RegisterDeal
 from contracts.payments import ItemPosted, ItemSettled
-from quittance.day import ACCOUNTS, ORDERS, day
+from quittance.clerks import staff
+from quittance.day import ACCOUNTS, DEALS, DIRECTOR, ORDERS, day
 from quittance.stretches import Stretches, stretches_of
 from quittance.trade import Act, Diary, Released, answers, done_by, reference
 
@@ -182,3 +183,11 @@ def test_no_receipt_pays_more_than_its_item() -> None:
     for act in acts:
         if isinstance(act.message, ItemSettled):
             assert 0 < act.message.settled_minor <= posted[act.message.item]
+
+
+def test_large_orders_are_announced_in_the_morning_and_half_of_them_approved_by_another() -> None:  # O8, A6
+    acts = day(1).acts
+    announced, approved = messages(acts, RegisterDeal), messages(acts, ApproveDeal)
+    assert len(announced) == 2 * len(approved) == DEALS
+    assert {act.by for act in acts if isinstance(act.message, ApproveDeal)} == {DIRECTOR}
+    assert DIRECTOR in {clerk.name for clerk in staff()}
