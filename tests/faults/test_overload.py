@@ -203,6 +203,15 @@ def test_a_leak_is_told_from_what_fills_up_and_from_single_outliers() -> None:
     assert judged(leaking, memory).per_hour == pytest.approx(36.0)
 
 
+def test_a_step_in_the_judged_half_is_no_leak_and_a_leak_with_a_step_in_it_is() -> None:
+    seconds = [10.0 * n for n in range(360)]
+    memory = Allowed(share=0.05, amount=8.0)
+    stepping = [(at, 150.0 + (30.0 if at > 2_700 else 0.0)) for at in seconds]
+    leaking = [(at, value + at * 0.005) for at, value in stepping]
+    assert not judged(stepping, memory).grows
+    assert judged(leaking, memory).grows
+
+
 def test_a_soak_names_what_grows() -> None:
     series = Series()
     for n in range(int(JUDGED_MINUTES_MIN * 6)):

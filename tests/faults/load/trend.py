@@ -1,4 +1,6 @@
-"""Whether a series grows: the median of all slopes (Theil and Sen), so that single outliers decide nothing."""
+"""Whether a series grows: the median of all slopes (Theil and Sen), so that single outliers decide nothing, in two stretches one
+after the other, so that a single step decides nothing either.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +45,16 @@ def slope(points: Sequence[Point]) -> float:
 
 
 def judged(points: Sequence[Point], allowed: Allowed) -> Trend:
-    """The trend of the second half: what fills up at the start (caches, pools) is no leak."""
+    """The trend of the second half: what fills up at the start (caches, pools) is no leak.
+
+    Of its two quarters the smaller one counts: a leak does not rest. What a pause of the machine leaves is a step: a larger
+    batch once in memory, pages of a table that are used again.
+    """
     half = points[len(points) // 2 :]
     median = statistics.median(value for _, value in half) if half else 0.0
-    return Trend(median, slope(half) * 3600, max(allowed.share * abs(median), allowed.amount))
+    middle = len(half) // 2
+    per_s = min(slope(half[: middle + 1]), slope(half[middle:]))
+    return Trend(median, per_s * 3600, max(allowed.share * abs(median), allowed.amount))
 
 
 def thin(points: Sequence[Point], most: int) -> list[Point]:
