@@ -11,6 +11,7 @@ import msgspec
 from contracts.accounts import DeputyAppointed, DeputyEnded
 from contracts.envelope import Envelope
 from contracts.message import Message
+from services.console.telling import tell
 
 HEARS: tuple[type[Message], ...] = (DeputyAppointed, DeputyEnded)
 
@@ -42,6 +43,7 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
                     "update covers set ended_at = $3 where person = $1 and deputy = $2 and ended_at is null",
                     said.person, said.deputy, fact.time,
                 )  # fmt: skip
+    await tell(connection, ["covers"])
 
 
 _SELECT = "select person, deputy, role, from_on, until_on, reason, by from covers"

@@ -5,6 +5,7 @@ For whom somebody acts is kept with their session; it lasts no longer than the c
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from contracts.accounts import AppointDeputy, EndDeputy
 from contracts.forms import Faulty, message_of
 from contracts.message import Command
 from services.console import auditing, cover, guarding, pages, people, sessions, wishes
+from services.console.asking import SEEN_EVERY_S, SEEN_TRIES
 
 NOTHING: Mapping[str, str] = {}
 
@@ -58,9 +60,15 @@ async def wish(request: Request) -> Response:
         command = _command(typed)
     except Faulty as faulty:
         return await _page(request, 422, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), typed)
+    pool, today = request.app.state.pool, pages.now(request).date()
+    before = await cover.standing(pool, today)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
         return await _page(request, 409, outcome.said, typed)
+    for _ in range(SEEN_TRIES):
+        if await cover.standing(pool, today) != before:
+            break
+        await asyncio.sleep(SEEN_EVERY_S)
     return RedirectResponse("/covers", 303)
 
 
