@@ -46,7 +46,7 @@ class Credential(msgspec.Struct, frozen=True):
         return not self.portfolios or portfolio in self.portfolios
 
 
-async def find(connection: asyncpg.Connection, token: str) -> Credential | None:
+async def find(connection: asyncpg.Connection | asyncpg.Pool, token: str) -> Credential | None:
     """The credential of this token, unless it is unknown or revoked."""
     row = await connection.fetchrow(
         "select name, team, actor, role, feed, types, portfolios, delegates from credential "

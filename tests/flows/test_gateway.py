@@ -18,7 +18,7 @@ import xlsxwriter
 
 from services.gateway import held, quarantine
 from services.gateway.answering import BODY_BYTES_MAX
-from services.gateway.credentials import Credential, console, development
+from services.gateway.credentials import Credential, console, development, find, only
 from shared.testing import Servers
 from tests.running import House, finished, house
 
@@ -200,7 +200,7 @@ async def _on_database(running: House, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
-def test_a_command_carries_who_sent_it_from_the_credential(running: House) -> None:
+def test_a_command_carries_who_sent_it_from_the_credential(running: House, client: httpx.Client) -> None:
     with running.client(Credential("n", "north", "nora", "controller", "*", ("*",))) as other:
         flow = other.post("/v1/orders", json=order("whose"), headers={"Prefer": "wait=20"}).json()["flow"]
     sent = "select convert_from(body, 'utf8')::jsonb as sent from journal where lane like 'orders.commands/%'"
@@ -209,7 +209,7 @@ def test_a_command_carries_who_sent_it_from_the_credential(running: House) -> No
     assert (mine["actorid"], mine["actorrole"], mine["teamid"]) == ("nora", "controller", "north")
 
 
-def test_a_command_of_the_console_carries_the_person_it_is_for(running: House) -> None:
+def test_a_command_of_the_console_carries_the_person_it_is_for(running: House, client: httpx.Client) -> None:
     rose = {"Quittance-Actor": "rose", "Quittance-Role": "controller", "Quittance-Team": "desk"}
     who = msgspec.structs.replace(console(), feed="*")
     with running.client(who) as other:
@@ -225,6 +225,18 @@ def test_a_command_of_the_console_carries_the_person_it_is_for(running: House) -
 def test_nobody_but_the_console_speaks_for_people(client: httpx.Client) -> None:
     told = problem(client.post("/v1/orders", json=order("forged"), headers={"Quittance-Role": "director"}), 400)
     assert told["errors"][0]["problem"] == "this credential speaks for itself only"
+
+
+def test_a_token_told_by_setting_is_the_only_one_of_its_name(running: House) -> None:
+    who = msgspec.structs.replace(console(), name="told")
+
+    async def told_one_after_the_other() -> list[Credential | None]:
+        async with asyncpg.create_pool(running.settings.database("gateway"), min_size=1, max_size=1) as pool:
+            await only(pool, "qt_one", who)
+            await only(pool, "qt_two", who)
+            return [await find(pool, token) for token in ("qt_one", "qt_two")]
+
+    assert asyncio.run(told_one_after_the_other()) == [None, who]
 
 
 def test_malformed_json_is_told_with_line_and_column(client: httpx.Client) -> None:

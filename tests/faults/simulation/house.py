@@ -17,6 +17,7 @@ from unittest.mock import patch
 from aiokafka import TopicPartition
 
 import services.accounts.app
+import services.console.app
 import services.gateway.app
 import services.orders.app
 from contracts.message import Message
@@ -70,6 +71,7 @@ SERVICES: Mapping[str, Service] = {
         services.accounts.app.SERVICE,
         services.orders.app.SERVICE,
         services.gateway.app.SERVICE,
+        services.console.app.SERVICE,
         standin.SERVICE,
     )
 }
