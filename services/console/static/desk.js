@@ -55,7 +55,6 @@
     const made = parsed(text).getElementById("hand");
     if (!made) return;
     hand().replaceWith(made);
-    htmx.process(made);
     mark();
   };
   // The same order again: parts change one by one; what somebody is filling in stays.
@@ -64,17 +63,67 @@
     if (!order) return;
     const text = await fetched(`/desk/hand?order=${encodeURIComponent(order)}`);
     if (text === null || inHand() !== order) return;
-    const made = parsed(text).getElementById("hand"), mine = hand();
-    const busy = mine.querySelector("details[open]");
+    merge(parsed(text).getElementById("hand"));
+  };
+  const merge = (made) => {
+    const mine = hand(), busy = mine.querySelector("details[open]");
+    if (!made) return;
     for (const part of ["head", "acts", "body"]) {
       const was = mine.querySelector(`[data-part=${part}]`), now = made.querySelector(`[data-part=${part}]`);
       if (part === "acts" && busy) continue; // even when it waits no more: the answer will say who was first
-      if (was && now && was.innerHTML !== now.innerHTML) { was.replaceWith(now); htmx.process(now); }
-      else if (was && !now) was.remove();
-      else if (!was && now) { mine.append(now); htmx.process(now); }
+      if (was && now) { if (was.innerHTML !== now.innerHTML) was.replaceWith(now); }
+      else if (was) was.remove();
+      else if (now) mine.append(now);
     }
     mine.dataset.version = made.dataset.version;
     mark();
+  };
+
+  // --- doing something to it --------------------------------------------------------------------------------------------
+  // A form that was sent closes at once, so that the next key is a key again; its answer never takes away what was begun since.
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("#hand form");
+    if (!form || event.defaultPrevented) return;
+    event.preventDefault();
+    send(form);
+  });
+  const send = async (form) => {
+    const order = inHand(), body = new URLSearchParams(new FormData(form)), box = form.closest("details");
+    if (box) box.open = false;
+    document.activeElement?.blur();
+    hand().classList.add("sending");
+    const text = await posted(form.action, body);
+    hand().classList.remove("sending");
+    arrive(text, order, body);
+  };
+  const posted = async (path, body) => {
+    try {
+      const answer = await fetch(path, { method: "POST", body, headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+      if (answer.status === 401) location.reload();
+      return await answer.text();
+    } catch {
+      return '<p class="notice bad outcome" role="alert"><b>The console does not answer.</b> Send it again in a moment: it counts once.</p>';
+    }
+  };
+  const arrive = (text, order, body) => {
+    const made = parsed(text).getElementById("hand");
+    const news = made ? made.querySelector("[data-part=news]") : null;
+    if (!made) tellNews(text);
+    else if (inHand() !== order) tellNews(news.innerHTML);
+    else if (hand().querySelector("details[open]")) { tellNews(news.innerHTML); if (made.dataset.order === order) merge(made); }
+    else replaceHand(text);
+    if (inHand() === order && hand().querySelector(".outcome.bad")) reopen(body);
+    if (inHand()) history.replaceState(null, "", address({ order: inHand() }));
+    hold();
+    look();
+  };
+  const tellNews = (html) => { const news = hand().querySelector("[data-part=news]"); if (news) news.innerHTML = html; };
+  const reopen = (body) => {
+    if (hand().querySelector("details[open]")) return;
+    const form = [...hand().querySelectorAll("details form")].find((each) => each.elements.do.value === body.get("do"));
+    if (!form) return;
+    for (const name of ["text", "part", "owner", "level", "rank"]) if (form.elements[name] && body.has(name)) form.elements[name].value = body.get(name);
+    form.closest("details").open = true;
   };
 
   // --- who has it -------------------------------------------------------------------------------------------------------
@@ -85,7 +134,7 @@
     clearTimeout(held);
     if (!holding || document.hidden || !hand().querySelector("[data-part=acts]")) return;
     holding.elements.order.value = inHand();
-    fetch(holding.action, { method: "POST", body: new FormData(holding), headers: LIVE }).catch(() => {});
+    fetch(holding.action, { method: "POST", body: new URLSearchParams(new FormData(holding)), headers: LIVE }).catch(() => {});
     held = setTimeout(holdNow, HOLD_EVERY_MS);
   };
 
@@ -192,7 +241,7 @@
     if (typing(event.target)) {
       if (event.key === "Enter" && event.target.matches("#hand textarea") && !event.shiftKey) {
         event.preventDefault();
-        event.target.form.requestSubmit(event.target.form.querySelector("button"));
+        event.target.form.requestSubmit();
       }
       return;
     }
@@ -205,7 +254,10 @@
   });
   const closeActs = () => { for (const open of hand().querySelectorAll("details[open]")) open.open = false; };
   document.addEventListener("toggle", (event) => {
-    if (event.target.matches?.("#hand details[open]")) event.target.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+    if (event.target.matches?.("#hand details[open]")) {
+      const form = event.target;
+      (form.querySelector("[data-first]") ?? form.querySelector("input:not([type=hidden]), textarea") ?? form.querySelector("select"))?.focus();
+    }
   }, true);
   desk.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-order]");
@@ -214,7 +266,6 @@
     event.preventDefault();
     take(row.dataset.order, false);
   });
-  document.body.addEventListener("htmx:afterSwap", () => { mark(); hold(); if (inHand()) history.replaceState(null, "", address({ order: inHand() })); look(); });
 
   for (const word of ["desk", "day", "again"]) document.body.addEventListener(`live:${word}`, look);
   timer = setTimeout(lookNow, IDLE_MS);
