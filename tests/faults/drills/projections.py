@@ -19,10 +19,11 @@ TABLES = ("window_minute", "window_sliding", "window_lane")
 FOLDED = "select each.key, sum(each.value::bigint)::bigint from window_minute, jsonb_each_text(counts) as each group by each.key"
 COUNTED = "select what, sum(n)::bigint from tally group by what"
 JOURNAL = """
-    select case body ->> 'type' when 'orders.order_released.v1' then 'released_at_once' when 'orders.order_held.v1' then 'held'
+    select case said ->> 'type' when 'orders.order_released.v1' then 'released_at_once' when 'orders.order_held.v1' then 'held'
         when 'orders.order_referred.v1' then 'referred' else 'rejected' end as what, count(*)
-    from journal, convert_from(journal.body, 'UTF8') as text, cast(text as jsonb) as body
-    where lane = '' and body -> 'data' ? 'placed' group by what
+    from (select cast(convert_from(body, 'UTF8') as jsonb) as said from journal where lane = '') as facts
+    where said -> 'data' ? 'placed' and said ->> 'type' = any(array['orders.order_released.v1', 'orders.order_held.v1',
+        'orders.order_referred.v1', 'orders.order_rejected.v1']) group by what
 """
 """First decisions, asked of the desk's journal without any code of the console."""
 
@@ -33,6 +34,7 @@ async def run() -> None:
         assert found.processes is not None
         for name in ("console", WINDOWS):
             found.processes.start(program_of(found.settings, name))
+        await found.processes.ready()
         await found.open_accounts()
         await found.send_orders("one", WAVE)
         await found.decided(WAVE)
