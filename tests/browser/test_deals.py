@@ -67,7 +67,7 @@ def test_a_deal_is_announced_by_sales_approved_by_another_and_its_order_passes(o
     told = office.order("launch-1", "DL1", "20000.00", po_number="LAUNCH")
     assert (told["outcome"], told["fact"]["data"]["deal"]) == ("released", "LAUNCH")
     expect(row(leader, "LAUNCH")).to_have_count(0)
-    leader.get_by_role("link", name="Over").click()
+    leader.get_by_role("link", name="Over", exact=True).click()
     expect(row(leader, "LAUNCH").get_by_role("link", name="home/launch-1")).to_be_visible()
 
 
