@@ -188,11 +188,12 @@ async def test_the_figures_read_their_indexes_and_not_the_table(desk: asyncpg.Co
 
 
 def _some(n: int) -> Order:
-    """Every twentieth waits, every tenth was decided by a person."""
+    """Every twentieth waits, every tenth was decided by a person, and nearly all still reserve."""
     second = dt.timedelta(seconds=n)
     return Order(
         order=f"o/{n}", account="acme", home="acme", reference=f"{n}", status="held" if n % 20 == 0 else "released", sequence=n,
         due_at=START + second, decided_at=START - second, decided_by="rita" if n % 10 == 0 else "policy",
+        reserved_minor=0 if n % 20 == 0 else 100,
     )  # fmt: skip
 
 

@@ -302,7 +302,7 @@ def test_a_place_comes_back_from_its_token_and_nonsense_is_no_place() -> None:
     token = desk.token_of(waiting())
     place = desk.place_of(token)
     assert place is not None and (place.due_at, place.order) == (waiting().due_at, "web/1")
-    for nonsense in ("", "~", "x~web/1", "9" * 30 + "~a", "99999999999999999~a"):
+    for nonsense in ("", "~", "x~web/1", "9" * 30 + "~a", "999999999999999999~a"):
         assert desk.place_of(nonsense) is None
 
 

@@ -385,7 +385,7 @@ GUARDS = (
         name="nobody approves the deal that they registered",
         promise="A6, O8",
         file="services/orders/deal.py",
-        takes_out=out("if actor(moment) == deal.by:", "if False:"),
+        takes_out=out("if people_in(actor(moment)) & people_in(deal.by):", "if False:"),
         tests=(DEALS + "test_a_deal_is_approved_by_another_person_with_authority_for_its_value",),
     ),
     Guard(
@@ -447,7 +447,7 @@ GUARDS = (
         name="what a match gives back decides held orders again",
         promise="O7, O8",
         file="services/orders/deal.py",
-        takes_out=out("*(_reopened(state) if freed else ())", ""),
+        takes_out=out("*(_reopened(state) if freed_minor else ())", ""),
         tests=(DEALS + "test_what_a_match_gives_back_releases_a_held_order",),
     ),
     # what is said
