@@ -170,6 +170,7 @@ def _remember(request: Request, clock: dt.datetime | None, form_key: bytes) -> N
     """What templates need: the installation's clock (the messages' own on event time), and the key of forms."""
     is_wall = request.app.state.settings.clock == "wall" or clock is None
     request.state.now = dt.datetime.now(dt.UTC) if is_wall else clock
+    request.state.heard = request.app.state.hub.id  # before the page reads anything: what is told from here on is news to it
     request.state.form_key = form_key
 
 

@@ -130,21 +130,23 @@ class Hub:
     def leave(self, ear: Ear) -> None:
         self.ears.discard(ear)
 
+    @property
+    def id(self) -> str:
+        """Up to where was told by now: a page made from here on joins with it, and hears what was told since."""
+        return f"{self.name}-{self.number}"
+
     def id_of(self, ear: Ear) -> str:
         return f"{self.name}-{ear.number}"
 
 
 async def listen(hub: Hub, dial: Callable[[], Any]) -> None:
-    """Hear notifications until cancelled. After a break everything may have changed, and is said to have."""
-    heard_before = False
+    """Hear notifications until cancelled. While nobody listened everything may have changed, and is said to have."""
     while True:
         connection = None
         try:
             connection = await dial()
             await connection.add_listener(CHANNEL, lambda *told: hub.publish(msgspec.json.decode(told[-1], type=list[str])))
-            if heard_before:
-                hub.publish((ALL,))
-            heard_before = True
+            hub.publish((ALL,))
             while True:
                 await _look(hub, connection)
                 await asyncio.sleep(LOOK_S)
@@ -168,23 +170,23 @@ async def _look(hub: Hub, connection: asyncpg.Connection) -> None:
 async def beside(app: Starlette) -> None:
     """Runs as long as the process: its hub hears what is told."""
     settings = app.state.settings
-    app.state.hub = hub = Hub()
-    await listen(hub, lambda: connect(settings.database(SERVICE.name), settings.lease_s))
+    await listen(app.state.hub, lambda: connect(settings.database(SERVICE.name), settings.lease_s))
 
 
 # --- streams --------------------------------------------------------------------------------------------------------
 
 
 async def stream(request: Request) -> Response:
-    """`/live?on=desk&on=account/4711`: an event `changed` with the words that did, `beat` when all is quiet, `behind` when the
-    tables stand still, `ended` when the session is over."""
+    """`/live?on=desk&on=account/4711&since=<id>`: an event `changed` with the words that did, `beat` when all is quiet, `behind`
+    when the tables stand still, `ended` when the session is over. `since` is the id under which the page was made."""
     guarding.require(request, *guarding.LOOKING)
-    hub: Hub | None = getattr(request.app.state, "hub", None)
+    hub: Hub = request.app.state.hub
     wanted = request.query_params.getlist("on")[:WANTED_MAX]
-    if hub is None or len(hub.ears) >= STREAMS_MAX:
+    last = request.headers.get("last-event-id") or request.query_params.get("since", "")
+    if len(hub.ears) >= STREAMS_MAX:
         return PlainTextResponse("not now; ask again\n", 503, {"Retry-After": "5"})
     return EventSourceResponse(
-        _events(request, hub, hub.join(wanted, request.headers.get("last-event-id", ""))),
+        _events(request, hub, hub.join(wanted, last)),
         ping=3600,  # our own beats say more
         send_timeout=SEND_S_MAX,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

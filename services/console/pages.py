@@ -85,6 +85,7 @@ def _around(request: Request) -> dict[str, Any]:
         "theme": theme(request),
         "navigation": navigation(request, found.person.role) if found else {},
         "csrf": lambda: _csrf(request),
+        "heard": getattr(request.state, "heard", ""),
     }
 
 

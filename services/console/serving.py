@@ -60,6 +60,7 @@ def application(engine: Engine, settings: Settings) -> Starlette:
     app.state.settings = settings
     app.state.gauges = Gauges(engine.metrics.registry)
     app.state.engine = engine
+    app.state.hub = live.Hub()
     app.state.pool = None
     return app
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from services.console import people
 from services.console.door import InTheClear, check_public
 from services.console.guarding import form_token, is_form_token, safe_path
+from services.console.live import MELT_S
 from services.console.people import NotAPerson, Person
 from services.console.slowing import ACCOUNT, ADDRESS, wait_s
 from shared import logs
@@ -190,3 +193,19 @@ async def test_no_secret_stands_in_a_log_line_or_the_audit(here: Door, capfd: py
     written = "".join(capfd.readouterr()) + str(await here.pool.fetch("select * from audit"))
     assert "signed out" in written
     assert [secret for secret in secrets if secret in written] == []
+
+
+# --- live -------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_changes_between_a_page_and_its_stream_is_told_to_the_stream(here: Door) -> None:  # V1
+    async with here.browser() as browser:
+        await here.sign_in(browser, "dora")
+        page = await browser.get("/stops")
+        heard = re.search(r'data-heard="([^"]+)"', page.text)
+        assert heard, page.text
+        here.app.state.hub.publish(["stops", "desk"])
+        streaming = asyncio.create_task(browser.get("/live", params={"on": "stops", "since": heard[1]}))
+        await asyncio.sleep(3 * MELT_S)
+        here.app.state.engine.stop()
+        assert 'event: changed\r\ndata: ["stops"]' in (await streaming).text

@@ -9,6 +9,7 @@
   if (!desk) return;
   const AGAIN_MS = 300; // between two looks at the queue: with the way of a change to the page well below half a second
   const IDLE_MS = 20000; // clocks run on when nothing else happens
+  const RETRY_MS = 2000; // a look that got no answer is taken again
   const HOLD_AFTER_MS = 1000, HOLD_EVERY_MS = 15000; // who stays with an order has it in hand; who steps past it does not
   const LIVE = { "Quittance-Live": "1", "HX-Request": "true" };
   const NARROW = matchMedia("(max-width: 760px)");
@@ -146,6 +147,7 @@
     timer = setTimeout(lookNow, Math.max(0, lookedAt + AGAIN_MS - performance.now()));
   };
   const lookNow = async () => {
+    let nextMs = RETRY_MS;
     looking = true; again = false; lookedAt = performance.now();
     try {
       const made = parsed((await fetched(rowsAddress())) ?? "");
@@ -153,12 +155,13 @@
       if (!figures || !table) return;
       replaceIfOther(document.getElementById("figures"), figures);
       renew(table);
+      nextMs = IDLE_MS;
       if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
       if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.order, false);
     } finally {
       looking = false;
       clearTimeout(timer);
-      timer = setTimeout(lookNow, IDLE_MS);
+      timer = setTimeout(lookNow, nextMs);
       if (again) look();
     }
   };

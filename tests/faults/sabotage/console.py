@@ -37,6 +37,13 @@ GUARDS = (
         tests=(DOOR + "test_a_way_on_is_always_a_path_of_this_console",),
     ),
     Guard(
+        name="nothing is missed between a page and its stream",
+        promise="V1",
+        file=GUARDING,
+        takes_out=out("request.state.heard = request.app.state.hub.id", 'request.state.heard = ""'),
+        tests=(DOOR + "test_what_changes_between_a_page_and_its_stream_is_told_to_the_stream",),
+    ),
+    Guard(
         name="a session ends by idleness and by shift",
         promise="A7",
         file="services/console/sessions.py",
