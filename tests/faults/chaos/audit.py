@@ -151,6 +151,7 @@ async def audit(site: Site, told: Account) -> Findings:
     await _heard(site, journals)
     await _folds(site, found)
     await _money(site, journals)
+    await _screens(site, found)
     return found
 
 
@@ -326,6 +327,36 @@ async def _money(site: Site, journals: Journals) -> None:
 
 
 PARTS = ("open_minor", "unbilled_minor", "reserved_minor", "deals_minor")
+
+
+async def _screens(site: Site, found: Findings) -> None:
+    """What the console shows is what the order desk has: each order's state, each account's parts, and nothing counted twice."""
+    tables, console = service_of("orders").tables, site.desks["console"]
+    orders, positions = [await _rows(site, tables[field]) for field in ("order", "position")]
+    shown = {row["order"]: (row["status"], row["reserved_minor"]) for row in await console.fetch(SHOWN_ORDERS)}
+    for name, order in orders.items():
+        if shown.get(name) != (order.status, order.reserved_minor):
+            found.add("different", f"console: {name} is {shown.get(name)} and at the desk {order.status, order.reserved_minor}")
+    for row in await console.fetch(SHOWN_ACCOUNTS):
+        for part in PARTS:
+            if row[part] != (should := getattr(positions.get(row["account"]), part, 0)):
+                found.add("different", f"console: {part} of {row['account']} is {row[part]} and at the desk {should}")
+    for row in await console.fetch(COUNTED_TWICE):
+        found.add("different", f"console: {row['what']} {row['counted']} in its sums and {row['rows']} in its rows")
+
+
+SHOWN_ORDERS = 'select "order", status, reserved_minor from orders'
+SHOWN_ACCOUNTS = "select * from accounts where currency <> ''"
+COUNTED_TWICE = """
+    select * from (
+        select 'orders received' as what, (select coalesce(sum(received), 0) from desk_days) as counted,
+            (select count(*) from orders where received_at is not null) as rows
+        union all
+        select 'owed by ' || account, coalesce(sum(debts.open_minor), 0), accounts.open_minor
+            from accounts left join debts using (account) group by account
+    ) as sums where counted <> rows
+"""
+"""What is kept as a sum would show a fact that was taken twice."""
 
 
 async def _rows(site: Site, table: Any) -> dict[str, Any]:

@@ -20,13 +20,14 @@ from shared.journal import OWN
 class Member(msgspec.Struct, frozen=True):
     """`once`: of these facts there is one per value of these fields, whatever happens: what reaches the world outside.
 
-    `door`: the feed sends to it by HTTP; `by_mail`: the feed puts messages into its mailbox.
+    `door`: the feed sends to it by HTTP; `by_mail`: the feed puts messages into its mailbox; `looks_only`: it decides nothing.
     """
 
     name: str
     once: Mapping[type[Message], tuple[str, ...]] = {}
     door: bool = False
     by_mail: bool = False
+    looks_only: bool = False
 
     def once_by_type(self) -> dict[str, tuple[str, ...]]:
         return {type_name(message): fields for message, fields in self.once.items()}
@@ -49,6 +50,7 @@ CREW = (
     ),
     Member("payments", {ItemPosted: ("item",), ItemSettled: ("by",)}, by_mail=True),
     Member("gateway", door=True),
+    Member("console", looks_only=True),
 )
 NAMES = tuple(member.name for member in CREW)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from quittance.readers import Desks, Link
-from tests.faults.chaos.crew import CREW, NAMES
+from tests.faults.chaos.crew import CREW, NAMES, member_of
 from tests.faults.chaos.site import Site
 
 POLL_S = 0.05
@@ -17,7 +17,9 @@ RECOVER_S_MAX = 120.0
 REST_S_MAX = 300.0
 UNANSWERED = "select count(*) from wish where outcome is null"
 OVERDUE = "select count(*) from timer where due <= now()"
-ORDINALS = "select coalesce(sum(ordinal), 0) from progress"
+DECIDED = "select coalesce(sum(ordinal), 0) from progress"
+TAKEN_IN = "select coalesce(sum(value::bigint), 0)::bigint from reading, jsonb_each_text(seen)"
+"""The same of a service that only looks: its ordinals never move."""
 LAST_MAIL = "select coalesce(max(n), 0) from mailbox"
 MAIL_UNTIL = "select count(*) from mailbox where n <= $1"
 
@@ -58,11 +60,11 @@ class Waiting:
         mine = [link for link in links() if link.listener in self._services]
         self._said = {link: await self._desks.said(link.speaker, link.topic) for link in mine}
         self._mail = {name: await self._site.desks[name].fetchval(LAST_MAIL) for name in self._services}
-        self._ordinals = {name: await self._site.desks[name].fetchval(ORDINALS) for name in self._services}
+        self._moved = {name: await self._site.desks[name].fetchval(_moves(name)) for name in self._services}
 
     async def undecided(self) -> list[str]:
-        now = {name: await self._site.desks[name].fetchval(ORDINALS) for name in self._services}
-        return [name for name in self._services if now[name] <= self._ordinals[name]]
+        now = {name: await self._site.desks[name].fetchval(_moves(name)) for name in self._services}
+        return [name for name in self._services if now[name] <= self._moved[name]]
 
     async def unhandled(self) -> list[str]:
         found = []
@@ -74,6 +76,10 @@ class Waiting:
             if waiting := await self._site.desks[name].fetchval(MAIL_UNTIL, last):
                 found.append(f"{waiting} in the mailbox of {name}")
         return found
+
+
+def _moves(name: str) -> str:
+    return TAKEN_IN if member_of(name).looks_only else DECIDED
 
 
 async def recovery(site: Site, services: tuple[str, ...], lifted: float) -> Recovered:

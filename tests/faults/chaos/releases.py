@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 
 ROOMS = ("contracts", "services", "shared", "quittance")
+LIBRARIES = Path("services/console/assets/node_modules")
+"""What browsers get besides our own is the same in every release."""
 FACT = """class OrderDelivered(Fact, frozen=True, kw_only=True, omit_defaults=True):
     order: Reference
     account: Reference
@@ -27,7 +29,8 @@ def next_release(source: Path, home: Path, number: int) -> Path:
     """Release `number` (from 1), made from the source of this repository. Each holds the changes of those before it."""
     folder = home / f"release-{number}"
     for room in ROOMS:
-        shutil.copytree(source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    (folder / LIBRARIES).symlink_to(source / LIBRARIES)
     numbers = range(1, number + 1)
     added = "".join(f'    carrier_{n}: Text = ""\n' for n in numbers)
     declared = "".join(f"\n\n{FACT.replace('OrderDelivered', _name(n))}" for n in numbers)

@@ -12,10 +12,22 @@ from collections import deque
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from contracts.accounts import ChangeLimit, OpenAccount, PutOnStop, TakeOffStop, Terms
 from contracts.message import Message
-from contracts.orders import AnswerRecall, CancelOrder, ChangeOrder, Line, OrderRecalled, OrderReleased, Placed, PlaceOrder
+from contracts.orders import (
+    AnswerRecall,
+    ApproveDeal,
+    CancelOrder,
+    ChangeOrder,
+    Line,
+    OrderRecalled,
+    OrderReleased,
+    Placed,
+    PlaceOrder,
+    RegisterDeal,
+)
 from contracts.payments import ItemPosted, ItemSettled
 from quittance import trade
 
@@ -26,10 +38,11 @@ MEMBERS_EVERY = 7
 """Every seventh account is a member of the group of the one before it."""
 FOLLOW_SHARE = 0.7
 """How often what follows from a release is sent rather than something new, while there is any."""
-NEW = {"place": 0.80, "change": 0.07, "cancel": 0.05, "stop": 0.04, "limit": 0.04}
+NEW = {"place": 0.78, "change": 0.07, "cancel": 0.05, "stop": 0.04, "limit": 0.04, "deal": 0.02}
 KNOWN_ORDERS = 500
 """Recent orders that may still be changed or cancelled."""
 PAYMENT_DAYS = 30
+DEAL_DAYS = 3
 
 Mail = ItemPosted | ItemSettled
 
@@ -132,6 +145,8 @@ class Trade:
                 return self._stop()
             case "limit":
                 return self._limit()
+            case "deal":
+                return self._deal()
             case _:
                 return self._place()
 
@@ -140,6 +155,20 @@ class Trade:
         order = f"chaos/{self._number}"
         self._orders.append((order, account))
         return Event(f"place/{order}", account, PlaceOrder(order=order, account=account, placed=self._placed()))
+
+    def _deal(self) -> Event:
+        """Announced, approved, and quoted by an order of its value."""
+        account = self._dice.choice(self._openings).account
+        deal, order, placed = f"deal-{self._number}", f"chaos/{self._number}", self._placed()
+        first, last = self._began.date(), self._began.date() + dt.timedelta(days=DEAL_DAYS)
+        announced = RegisterDeal(
+            deal=deal, account=account, currency=CURRENCY, value_minor=placed.total_minor,
+            from_on=first, until_on=last, evidence="mail",
+        )  # fmt: skip
+        approved = ApproveDeal(deal=deal, account=account, reason=deal)
+        quoted = PlaceOrder(order=order, account=account, placed=replace(placed, deal=deal))
+        then = [trade.Act(self._began, f"approve/{deal}", account, approved), trade.Act(self._began, f"place/{order}", account, quoted)]
+        return Event(f"deal/{deal}", account, announced, deque(then))
 
     def _placed(self) -> Placed:
         quantity, price = self._dice.randint(1, 40), self._dice.randint(100, 9_000)
