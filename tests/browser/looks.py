@@ -20,6 +20,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 GRAVE = ("serious", "critical")
 THEMES = ("light", "dark")
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
+SETTLES_MS = 400
+"""Longer than any transition of the style sheet, and than charts take to be drawn."""
 
 
 class Look(NamedTuple):
@@ -51,17 +53,26 @@ BEHIND: tuple[Look, ...] = (
 LOOKS = [*_of_navigation(), *BEHIND]
 
 
-def opened(office: Office, look: Look, theme: str, size: str) -> Page:
-    """The page as it stands once nothing more comes by itself."""
-    if not look.who:
-        page = office.stranger(SIZES[size], theme)
-        page.goto(look.path)
-    else:
-        page = office.visit(look.who, "/", SIZES[size], theme)
-        page.goto(look.path)
+def opened(office: Office, look: Look, theme: str = "light", size: str = "desktop") -> tuple[Page, dict[str, str]]:
+    """The page as it stands once nothing more comes by itself, and the headers that it came with."""
+    page = office.visit(look.who, "/", SIZES[size], theme) if look.who else office.stranger(SIZES[size], theme)
+    answer = page.goto(look.path)
+    assert answer is not None, look
+    _settle(page)
+    return page, answer.headers
+
+
+def turned(page: Page, theme: str, size: str) -> None:
+    """The same page as another machine would show it."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=theme)
+    _settle(page)
+
+
+def _settle(page: Page) -> None:
     page.wait_for_load_state("load")
-    page.wait_for_timeout(400)
-    return page
+    page.wait_for_timeout(SETTLES_MS)
 
 
 def grave_faults(page: Page) -> list[str]:
