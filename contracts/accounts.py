@@ -12,7 +12,7 @@ PEOPLE = "people"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The agreed trading terms of one account; a change replaces them whole."""
+    """The agreed trading terms of one account; a change replaces them whole. `tier`: `top_15`, `key` or `standard` (A2)."""
 
     payment_days: Count = 30
     cash_on_delivery: bool = False
@@ -24,6 +24,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     controller: Reference | None = None
     sales_manager: Reference | None = None
     region: Word = "GB"
+    tier: Word = "standard"
 
 
 class OpenAccount(Command, frozen=True, kw_only=True, omit_defaults=True):

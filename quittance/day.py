@@ -55,7 +55,7 @@ GOODS = (
     ("GLASS-67", "Screen glass 6.7 in", "1.20"),
 )
 ACCOUNT_COLUMNS = (
-    "account", "name", "currency", "limit", "parent", "payment_days", "risk_class", "portfolio", "status",
+    "account", "name", "currency", "limit", "parent", "payment_days", "risk_class", "tier", "portfolio", "status",
     "limit_expires_on", "cash_on_delivery", "po_required", "standard_order",
 )  # fmt: skip
 ORDER_COLUMNS = ("reference", "received_at", "account", "currency", "sku", "description", "quantity", "unit_price", "po_number")
@@ -71,6 +71,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     payment_days: int = 30
     status: str = "open"
     risk_class: str = "standard"
+    tier: str = "standard"
     portfolio: str = "main"
     limit_expires_on: str = ""
     cash_on_delivery: bool = False
@@ -125,6 +126,7 @@ def _accounts(dice: random.Random, count: int) -> Iterator[Account]:
             payment_days=dice.choice((14, 30, 30, 30, 60)),
             status="on_stop" if n % 43 == 7 else "open",
             risk_class="high" if n % 11 == 5 else "standard",
+            tier=("standard", "standard", "key")[n % 3],
             portfolio=("north", "south", "key")[n % 3],
             limit_expires_on=(DATE - dt.timedelta(days=3)).isoformat() if n % 97 == 13 else "",
             cash_on_delivery=n % 37 == 9,

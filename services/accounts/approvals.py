@@ -34,6 +34,7 @@ def approve(state: State, wish: ApproveRequest, moment: Moment) -> Iterable[Fact
     account, request = found
     change = _change_of(request, moment)
     refusal = not_reasoned(wish.reason) or _not_to_answer(account, request, moment)
+    refusal = refusal or _not_viewed(account, wish, moment)
     refusal = refusal or _changed_meanwhile(account, request) or not_fitting(account, change, moment)
     if refusal:
         return [refusal.of(wish.account)]
@@ -103,6 +104,14 @@ def _not_to_answer(account: Account, request: Request, moment: Moment) -> Refusa
     role = moment.role or "somebody without a role"
     detail = f"{request.kind} at {amount} is beyond {role} ({policy.version}); it takes a {' or '.join(able)}"
     return Refusal("beyond_authority", detail)
+
+
+def _not_viewed(account: Account, wish: ApproveRequest, moment: Moment) -> Refusal | None:
+    """A decision on a key account records the views of its manager and of finance (A6)."""
+    tier, policy = account.terms.tier, in_force(moment.at.date())
+    if tier not in policy.views or (wish.sales_view.strip() and wish.finance_view.strip()):
+        return None
+    return Refusal("no_views", f"a {tier} account ({policy.version}): say what sales thinks and what finance thinks")
 
 
 def _not_theirs(request: Request, moment: Moment) -> Refusal | None:

@@ -220,13 +220,14 @@ def _holds_longer(before: dt.date | None, after: dt.date | None) -> bool:
 
 
 def _eases(before: Terms, after: Terms) -> bool:
-    """Whether the new terms are better for the customer than the old ones, or of another risk class."""
+    """Whether the new terms are better for the customer than the old ones, or of another risk class or tier."""
     usual, larger = before.standard_order_minor, after.standard_order_minor
     return (
         after.payment_days > before.payment_days
         or before.cash_on_delivery > after.cash_on_delivery
         or before.po_required > after.po_required
         or before.risk_class != after.risk_class
+        or before.tier != after.tier
         or (usual is not None and (larger is None or larger > usual))
     )
 

@@ -28,13 +28,15 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`requests`: what is beyond a person is asked for, not refused. `four_eyes`: kinds that nobody fixes alone."""
+    """`requests`: what is beyond a person is asked for, not refused. `four_eyes`: kinds that nobody fixes alone.
+    `views`: tiers whose approvals record what sales and what finance think."""
 
     version: str
     effective_from: dt.date
     authority: dict[str, tuple[Grade, ...]]
     requests: bool = False
     four_eyes: frozenset[str] = frozenset()
+    views: frozenset[str] = frozenset()
     stop_progress_days: int | None = None
 
 

@@ -28,6 +28,7 @@ from services.console.position import Part
 from shared.credit.rulebook import Rules
 
 STATUSES = ("prospect", "open", "on_stop", "dormant", "terminated")
+TIERS = ("standard", "key", "top_15")
 TONES = {"open": "ok", "on_stop": "bad", "terminated": "bad", "dormant": "warn", "prospect": ""}
 """Status → the colour of its chip."""
 BUCKETS: tuple[tuple[str, int], ...] = (("1–30", 30), ("31–45", 45), ("46–60", 60), ("61–90", 90), ("91–120", 120))
@@ -153,6 +154,7 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
         "kind": kind,
         "terms": wording.terms_told(_terms(page.terms), page.currency),
         "full": _terms(page.terms),
+        "tiers": TIERS,
     }
 
 

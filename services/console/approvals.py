@@ -52,9 +52,10 @@ def is_own(who: Person, waiting: Waiting) -> bool:
 
 
 def shown(waiting: Waiting) -> dict[str, Any]:
-    """A request with what it changes: (what, was, becomes) each."""
-    request = waiting.request
-    return {"request": request, "name": waiting.name, "fits": waiting.fits, "changes": _changes(waiting)}
+    """A request with what it changes: (what, was, becomes) each. `is_key`: both views are asked for (A6)."""
+    request, tier = waiting.request, msgspec.json.decode(waiting.terms, type=Terms).tier
+    shows = {"request": request, "name": waiting.name, "fits": waiting.fits, "changes": _changes(waiting)}
+    return shows | {"tier": tier, "is_key": tier != Terms().tier}
 
 
 def _changes(waiting: Waiting) -> list[tuple[str, str, str]]:

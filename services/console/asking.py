@@ -119,7 +119,7 @@ def _terms(page: Page, typed: Typed) -> Command:
         po_required="po_required" in typed,
         standard_order_minor=_minor(standard, page.currency, "standard order") if standard else None,
     )
-    named = {name: typed.get(name, "").strip() for name in ("payment_days", "risk_class", "controller", "sales_manager")}
+    named = {name: typed.get(name, "").strip() for name in ("payment_days", "risk_class", "tier", "controller", "sales_manager")}
     values: dict[str, Any] = msgspec.to_builtins(changed) | {name: text for name, text in named.items() if text}
     values["payment_days"] = _count(named["payment_days"])
     wished: dict[str, Any] = {"account": page.account, "terms": values, "reason": typed.get("reason", "").strip()}

@@ -329,6 +329,7 @@ class Waiting(NamedTuple):
     request: Request
     name: str
     fits: bool
+    terms: bytes
 
 
 async def requests(
@@ -337,7 +338,7 @@ async def requests(
     """Requests that are open, as they came, or (`state` empty) answered, newest first; of one account or of all."""
     rows = await connection.fetch(
         f"""
-        select {", ".join(f'r."{each}"' for each in REQUESTS.kinds)}, b.name,
+        select {", ".join(f'r."{each}"' for each in REQUESTS.kinds)}, b.name, b.terms as terms_now,
             case r.kind when 'limit' then (b.limit_minor, b.limit_expires_on) is not distinct from (r.was_minor, r.was_expires_on)
             else b.terms = r.was_terms end as fits
         from requests r join book b using (account)
@@ -349,4 +350,4 @@ async def requests(
         name,
         SHOWN * 4,
     )
-    return [Waiting(REQUESTS.of(row), row["name"], row["fits"]) for row in rows]
+    return [Waiting(REQUESTS.of(row), row["name"], row["fits"], row["terms_now"]) for row in rows]

@@ -22,6 +22,7 @@ TERMS_WORDS: tuple[tuple[str, str], ...] = (
     ("controller", "controller"),
     ("sales_manager", "sales manager"),
     ("region", "region"),
+    ("tier", "tier"),
 )
 
 

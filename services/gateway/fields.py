@@ -120,6 +120,7 @@ TERMS_FIELDS: Mapping[str, Reader] = {
     "controller": _text,
     "sales_manager": _text,
     "region": _text,
+    "tier": _text,
 }
 ACCOUNT_FIELDS: Mapping[str, Reader] = {
     "account": _text,

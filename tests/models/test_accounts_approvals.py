@@ -145,6 +145,24 @@ def test_an_approval_makes_the_change_happen_in_the_same_step() -> None:
     assert (book["acme"].limit_minor, book["acme"].requests) == (900_000, ())
 
 
+@pytest.mark.parametrize("tier", ["key", "top_15"])
+@pytest.mark.parametrize(
+    "views", [{}, {"sales_view": "KAM agrees"}, {"finance_view": "covered"}, {"sales_view": " ", "finance_view": "x"}]
+)
+def test_on_a_key_account_an_approval_records_both_views(tier: str, views: dict[str, str]) -> None:  # A6
+    book, request = asked(terms=Terms(tier=tier))
+    refused(book.say(approve(request, **views), role="director", actor="dir"), "no_views")
+    both = approve(request, sales_view="KAM agrees", finance_view="covered")
+    assert names(book.say(both, role="director", actor="dir")) == ["RequestApproved", "LimitChanged"]
+
+
+def test_before_key_accounts_had_views_none_were_asked_for() -> None:
+    before = dt.datetime(2010, 7, 31, 12, tzinfo=dt.UTC)
+    book = accounts(opening(terms=Terms(tier="key")))
+    [fact] = book.say(limit(), at=before, role="controller", actor="con")
+    assert names(book.say(approve(fact.request), at=before, role="director", actor="dir")) == ["RequestApproved", "LimitChanged"]
+
+
 @pytest.mark.parametrize(
     ("amount", "role", "done"),
     [

@@ -167,8 +167,9 @@ class Trade:
         )  # fmt: skip
         approved = ApproveDeal(deal=deal, account=account, reason=deal)
         quoted = PlaceOrder(order=order, account=account, placed=replace(placed, deal=deal))
-        then = [trade.Act(self._began, f"approve/{deal}", account, approved), trade.Act(self._began, f"place/{order}", account, quoted)]
-        return Event(f"deal/{deal}", account, announced, deque(then))
+        then = {f"approve/{deal}": approved, f"place/{order}": quoted}
+        acts = deque(trade.Act(self._began, key, account, message) for key, message in then.items())
+        return Event(f"deal/{deal}", account, announced, acts)
 
     def _placed(self) -> Placed:
         quantity, price = self._dice.randint(1, 40), self._dice.randint(100, 9_000)

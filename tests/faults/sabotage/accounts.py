@@ -305,6 +305,13 @@ GUARDS = (
         tests=(STOPS + "test_a_note_that_cannot_be_kept_is_refused",),
     ),
     Guard(
+        name="a decision on a key account records both views",
+        promise="A6",
+        file="services/accounts/approvals.py",
+        takes_out=out("    refusal = refusal or _not_viewed(account, wish, moment)\n", ""),
+        tests=(APPROVALS + "test_on_a_key_account_an_approval_records_both_views",),
+    ),
+    Guard(
         name="nobody hands out a role above their own",
         promise="A6",
         file="services/accounts/cover.py",
