@@ -177,6 +177,21 @@ async def test_a_timer_that_is_set_again_to_the_moment_it_fired_at_says_other_me
     assert len({fact.id for fact in said}) == len(said)
 
 
+async def test_a_timer_whose_command_changes_nothing_is_gone_as_well(stack: Servers) -> None:
+    def quiet(timer: Timer) -> tuple[str, ChangeOrder]:
+        return timer.home, ChangeOrder(order="nobody's", account=timer.home, placed=placed(1))
+
+    home, _ = homes()
+    fires = {"recheck": ledger_service.fire_recheck}
+    async with stage_on(stack, replace(ledger_service.SERVICE, fires=fires, becomes={"lapse": quiet})) as stage:
+        await stage.say(home, order("first", home, days=1))
+        await stage.say(home, order("then", home), at=BEGAN + 2 * DAY)
+        async with stage.running():
+            await stage.decided(2)
+        assert [name for _, name, _ in await _said(stage)] == ["web/first", "web/then"]
+        assert await stage.value("select count(*) from timer") == 0
+
+
 async def test_timers_that_are_one_command_are_decided_among_the_messages(stack: Servers) -> None:
     """Each at its own time, between the messages before and after it."""
     fires = {"recheck": ledger_service.fire_recheck}

@@ -166,6 +166,13 @@ def test_marks_stand_in_order_within_the_allowance(at: dt.datetime, wanted_on: d
     assert between(desk.calendar, at, made.due_at) <= dt.timedelta(minutes=desk.desk.allowance_minutes)
 
 
+def test_an_order_that_comes_too_late_for_a_cut_off_is_promised_for_the_next() -> None:
+    notice = STANDARD.desk.notice_minutes * MINUTE
+    last = london(2026, 3, 2, 16) - notice
+    assert clock(last).cut_off_at == london(2026, 3, 2, 16)
+    assert clock(last + SECOND).cut_off_at == london(2026, 3, 3, 16)
+
+
 @given(moments, dates, desks)
 def test_a_cut_off_counts_only_with_notice(at: dt.datetime, wanted_on: dt.date | None, desk: Hours) -> None:
     made = clock_from(at, wanted_on, desk)
@@ -243,10 +250,15 @@ def test_a_mark_that_comes_twice_or_too_early_says_nothing() -> None:  # guarant
     assert desk.do(warn) == desk.do(breach) == []
 
 
+def marks_set(desk: Played) -> list[str]:
+    return [timer.kind for timer in desk.timers.values() if timer.due is not None and timer.kind in MARKS]
+
+
 @pytest.mark.parametrize("decided", ["release", "reject", "cancel", "clear", "despatch"])
 def test_nothing_is_told_of_an_order_that_waits_no_more(decided: str) -> None:
     desk = waiting()
     desk.later(minutes=61)
+    assert marks_set(desk) == ["escalate"]
     match decided:
         case "release":
             desk.do(release(), role="controller")
@@ -258,8 +270,8 @@ def test_nothing_is_told_of_an_order_that_waits_no_more(decided: str) -> None:
             desk.do(limit(50_000))
         case "despatch":
             desk.do(despatch("web/1", 10_000))
+    assert marks_set(desk) == [], "its timer went with its wait"
     assert told(desk.later(days=3)) == []
-    assert not [t for t in desk.timers.values() if t.due is not None and t.kind in MARKS], "its timer went with its wait"
     audit(desk)
 
 
@@ -318,6 +330,8 @@ def test_another_policy_counts_for_orders_that_come_and_not_for_those_that_wait(
     desk = waiting()
     desk.do(adopting(desk={"allowance_minutes": 60}))
     desk.do(order("web/2"))
+    changed, decided, *_ = desk.do(change("web/1", 12_000))  # decided anew, and held again
+    assert (type(changed), type(decided)) == (orders.OrderChanged, OrderHeld)
     assert [desk.order(name).clock.due_at - START for name in ("web/1", "web/2")] == [2 * HOUR, HOUR]  # type: ignore[union-attr]
 
 

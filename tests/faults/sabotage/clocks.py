@@ -17,7 +17,7 @@ GUARDS = (
         promise="O6",
         file="shared/credit/clocks.py",
         takes_out=out(" or between(calendar, begins, cut_off) < dt.timedelta(minutes=desk.notice_minutes)", ""),
-        tests=(CLOCK + "test_a_cut_off_counts_only_with_notice",),
+        tests=(CLOCK + "test_an_order_that_comes_too_late_for_a_cut_off_is_promised_for_the_next",),
     ),
     Guard(
         name="a date that no calendar reaches parks nobody",

@@ -50,7 +50,7 @@ GUARDS = (
         name="actor and team come from the credential",
         promise="Who",
         file="services/gateway/admission.py",
-        takes_out=out("actor=who.actor, role=who.role, team=who.team)", 'actor="", role="", team="")'),
+        takes_out=out("actor=who.actor, role=who.role, team=who.team)", 'actor="nobody", role=who.role, team="nobody")'),
         tests=(DOOR + "test_a_command_carries_who_sent_it_from_the_credential",),
     ),
     Guard(

@@ -64,7 +64,7 @@ GUARDS = (
         promise="6",
         file="shared/engine.py",
         takes_out=out("            batch.timers[slot.number, timer.kind, timer.key] = done\n", ""),
-        tests=(TIMERS + "test_timers_that_are_one_command_are_decided_among_the_messages",),
+        tests=(TIMERS + "test_a_timer_whose_command_changes_nothing_is_gone_as_well",),
     ),
     Guard(
         name="timers fire by due, kind and key",
