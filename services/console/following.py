@@ -402,7 +402,6 @@ def _delivered(view: View, data: orders.OrderDelivered, fact: Envelope) -> None:
 
 def _split(view: View, data: orders.OrderSplit, fact: Envelope) -> None:
     order = _order(view, fact)
-    _day(view, fact, order.portfolio).by_people += 1
     view.put_order(replace(order, reserved_minor=order.reserved_minor + data.released_minor, waiting_minor=data.held_minor))
     _deals_moved(view, data.account, -data.deal_minor)
 

@@ -21,10 +21,12 @@ from starlette.routing import Route
 from services.console import auditing, counting, drift, guarding, pages, probing, publishing, tallying
 from services.console.people import Person
 from services.console.tallying import (
+    AGAIN,
     AT_ONCE,
     BREACHED,
     BY,
     BY_PERSON,
+    CAME_BACK,
     CANCELLED,
     DECIDED,
     DECIDED_MS,
@@ -93,6 +95,7 @@ class Window(NamedTuple):
     settled_p99: float | None
     in_time: float | None
     reasons: list[tuple[str, int]]
+    until: dt.datetime
 
 
 # --- services -------------------------------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ async def windows(pool: asyncpg.Pool | asyncpg.Connection, portfolios: Sequence[
     """Sliding windows of all partitions together, per portfolio and width; quiet portfolios too."""
     rows = await pool.fetch(
         """
-        select portfolio, minutes, each.key as what, sum(each.value::bigint)::bigint as n
+        select portfolio, minutes, each.key as what, sum(each.value::bigint)::bigint as n, max(until) as until
         from window_sliding left join lateral jsonb_each_text(counts) as each on true
         where portfolio <> '' and ($1::text[] = '{}' or portfolio = any($1))
         group by portfolio, minutes, each.key order by portfolio, minutes
@@ -182,10 +185,11 @@ async def windows(pool: asyncpg.Pool | asyncpg.Connection, portfolios: Sequence[
         counts = sums.setdefault((row["portfolio"], row["minutes"]), {})
         if row["what"] is not None:
             counts[row["what"]] = row["n"]
-    return [window_of(portfolio, width, counts) for (portfolio, width), counts in sums.items()]
+    until = max((row["until"] for row in rows), default=dt.datetime.min.replace(tzinfo=dt.UTC))
+    return [window_of(portfolio, width, counts, until) for (portfolio, width), counts in sums.items()]
 
 
-def window_of(portfolio: str, width: int, counts: Mapping[str, int]) -> Window:
+def window_of(portfolio: str, width: int, counts: Mapping[str, int], until: dt.datetime) -> Window:
     settled = histogram(counts, SETTLED, SETTLED_MIN)
     return Window(
         portfolio=portfolio,
@@ -197,6 +201,7 @@ def window_of(portfolio: str, width: int, counts: Mapping[str, int]) -> Window:
         settled_p99=percentile(settled, 0.99),
         in_time=share(counts, (MET, MET_LATE), (MET, MET_LATE, MISSED)),
         reasons=reasons(counts)[:REASONS_SHOWN],
+        until=until,
     )
 
 
@@ -236,7 +241,7 @@ async def _overview(request: Request) -> dict[str, Any]:
         "in_time": share(sums, (MET, MET_LATE), (MET, MET_LATE, MISSED)),
         "hours": [(at, counts) for at, counts in hours.items() if any(counts.values())],
         "why": reasons(sums),
-        "last_hour": (await counting.sums(pool, now - dt.timedelta(hours=1), now + STEP, who.portfolios))[RECEIVED],
+        "last_hour": (await counting.sums(pool, *_last_hour(now), who.portfolios))[RECEIVED],
         "windows": await windows(pool, who.portfolios),
         "worker": await drift.lag(pool),
         "compared": await drift.last(pool),
@@ -256,6 +261,12 @@ def day_of(now: dt.datetime, who: Person) -> dt.datetime:
     return max(begin, hour_after(now) - dt.timedelta(hours=DAY_HOURS_MAX))
 
 
+def _last_hour(now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Sixty minutes, the running one with them: as the windows count."""
+    until = tallying.minute_of(now) + STEP
+    return until - dt.timedelta(hours=1), until
+
+
 def hour_after(now: dt.datetime) -> dt.datetime:
     return now.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
 
@@ -268,8 +279,9 @@ def sum_of(each: Iterable[Mapping[str, int]]) -> Counter[str]:
 
 
 COUNTED = {
-    "received": RECEIVED, "released at once": AT_ONCE, "released later": LATER, "released by people": BY_PERSON, "held": HELD,
-    "referred": REFERRED, "rejected": REJECTED, "cancelled": CANCELLED, "escalated": ESCALATED, "breached": BREACHED,
+    "received": RECEIVED, "came back (recalled, changed)": CAME_BACK, "released at once": AT_ONCE, "released later": LATER,
+    "released by people": BY_PERSON, "released again": AGAIN, "rejected": REJECTED, "cancelled": CANCELLED, "held": HELD,
+    "referred": REFERRED, "escalated": ESCALATED, "breached": BREACHED,
 }  # fmt: skip
 """Words of the day's table → what is counted."""
 

@@ -61,12 +61,14 @@ RECEIVED, AT_ONCE, LATER, BY_PERSON, AGAIN = (
     "released_by_person",
     "released_again",
 )
+CAME_BACK = "came_back"
+"""A decided order that is to be decided anew: recalled, lapsed or changed. Received and come back are all that is decided."""
 HELD, REFERRED, REJECTED, CANCELLED, SPLIT, ASKED = "held", "referred", "rejected", "cancelled", "split", "asked"
 WARNED, ESCALATED, BREACHED = "warned", "escalated", "breached"
 MET, MET_LATE, MISSED = "met", "met_escalated", "missed"
 """How the clock of an order that waited ended: decided in time, in time after it was escalated, or after its breach."""
 WORDS = (
-    RECEIVED, AT_ONCE, LATER, BY_PERSON, AGAIN, HELD, REFERRED, REJECTED, CANCELLED, SPLIT, ASKED,
+    RECEIVED, CAME_BACK, AT_ONCE, LATER, BY_PERSON, AGAIN, HELD, REFERRED, REJECTED, CANCELLED, SPLIT, ASKED,
     WARNED, ESCALATED, BREACHED, MET, MET_LATE, MISSED,
 )  # fmt: skip
 
@@ -115,7 +117,7 @@ def _waits(waiting: Waiting | None, said: OrderHeld | OrderReferred, at: dt.date
         counts = (RECEIVED, word, _decided_in(said.placed, at), *_reasons(said.decision))
         return Told(portfolio, counts, Waiting(portfolio, said.placed.received_at))
     if waiting is None:  # recalled, lapsed or changed: it comes back to the desk
-        return Told(portfolio, (word, *_reasons(said.decision)), Waiting(portfolio))
+        return Told(portfolio, (CAME_BACK, word, *_reasons(said.decision)), Waiting(portfolio))
     return Told(portfolio, (REFERRED,) if _by_person(said) else (), waiting)
 
 
@@ -124,7 +126,8 @@ def _ended(waiting: Waiting | None, said: OrderReleased | OrderRejected, at: dt.
     if said.placed is not None:
         word = REJECTED if isinstance(said, OrderRejected) else AT_ONCE
         return Told(portfolio, (RECEIVED, word, _decided_in(said.placed, at)), None)
-    return Told(portfolio, (_outcome(waiting, said), *_clock_ended(waiting, at)), None)
+    back = (CAME_BACK,) if waiting is None else ()
+    return Told(portfolio, (*back, _outcome(waiting, said), *_clock_ended(waiting, at)), None)
 
 
 def _outcome(waiting: Waiting | None, said: OrderReleased | OrderRejected) -> str:

@@ -76,6 +76,7 @@ def test_a_window_says_rates_percentiles_clocks_and_reasons() -> None:
         "north", 60,
         {"received": 10, "released_at_once": 7, "held": 3, "met": 2, "met_escalated": 1, "missed": 1, "by:on_stop": 1,
          "by:static_limit": 3, "settled:60": 3, "settled:150": 1, "decided:10": 10},
+        NINE,
     )  # fmt: skip
     assert (window.at_once, window.in_time) == (0.7, 0.75)
     assert window.reasons == [("static_limit", 3), ("on_stop", 1)]
@@ -94,7 +95,7 @@ NOTHING: dict[str, Any] = {
 def shown(**values: Any) -> str:
     around = {
         "person": OTTO, "path": "/ops", "now": NINE, "zone": ZoneInfo("Europe/London"), "theme": "auto", "navigation": {},
-        "csrf": lambda: "",
+        "csrf": lambda: "", "heard": "",
     }  # fmt: skip
     text: str = pages.templates().get_template("ops.html").render(**around, **NOTHING | values)
     return text
@@ -116,13 +117,13 @@ def test_an_instance_that_just_started_has_no_rates_and_a_row() -> None:
 
 def test_windows_of_a_dead_worker_are_shown_with_their_age() -> None:
     later = NINE + dt.timedelta(minutes=5)
-    page = shown(windows=[ops.window_of("north", 60, {"received": 7})], worker=Lag(NINE, 12, 1, 1, 1, later))
+    page = shown(windows=[ops.window_of("north", 60, {"received": 7}, NINE)], worker=Lag(NINE, 12, 1, 1, 1, later))
     assert "Stale since 09:00:00" in page
     assert "stale since 09:00" in page
 
 
 def test_of_nothing_there_is_no_share() -> None:
-    window = ops.window_of("north", 15, {})
+    window = ops.window_of("north", 15, {}, NINE)
     assert (window.at_once, window.in_time, window.settled_p50, window.reasons) == (None, None, None, [])
 
 

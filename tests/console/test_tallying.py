@@ -91,13 +91,24 @@ def test_held_again_for_other_reasons_is_counted_once_and_referred_by_a_person_i
 def test_an_order_that_comes_back_to_the_desk_waits_again() -> None:  # O4
     sums = told((released("w/1", first=True), 0), (held("w/1", first=False), 60), (released("w/1", by="anna"), 70))
     assert without_histograms(sums) == {
-        "received": 1, "released_at_once": 1, "held": 1, "released_by_person": 1, "met": 1,
+        "received": 1, "came_back": 1, "released_at_once": 1, "held": 1, "released_by_person": 1, "met": 1,
     }  # fmt: skip
     assert not [word for word in sums if word.startswith(SETTLED)]  # its clock did not begin with its receipt
 
 
 def test_a_changed_order_that_is_released_again_starts_no_clock() -> None:  # O4
-    assert without_histograms(told((released("w/1", first=True), 0), (released("w/1"), 60)))["released_again"] == 1
+    sums = told((released("w/1", first=True), 0), (released("w/1"), 60))
+    assert without_histograms(sums) == {"received": 1, "released_at_once": 1, "came_back": 1, "released_again": 1}
+
+
+@given(st.lists(st.sampled_from([held, referred, released, rejected]), max_size=8))
+def test_what_came_and_came_back_was_decided_or_waits(rest: list[Any]) -> None:
+    """However often an order comes back, the day's figures add up."""
+    said = [held("w/1"), *(each("w/1", first=False) if each is held else each("w/1", by="anna") for each in rest)]
+    sums = told(*((message, n) for n, message in enumerate(said)))
+    ended = sum(sums[word] for word in ("released_at_once", "released_later", "released_by_person", "released_again", "rejected"))
+    waits = said and type(said[-1]).__name__ in ("OrderHeld", "OrderReferred")
+    assert sums["received"] + sums["came_back"] == ended + waits
 
 
 @pytest.mark.parametrize(
