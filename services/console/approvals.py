@@ -1,4 +1,7 @@
-"""The approvals inbox: what waits for somebody's authority, by level; own requests apart, as nobody answers their own (A6)."""
+"""The approvals inbox: what waits for somebody's authority, by level; own requests apart, as nobody answers their own (A6).
+
+Announced deals and referred orders are answered where they are worked; the inbox says that they wait.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import Terms
-from services.console import account, book, guarding, pages, wording
+from services.console import account, book, dealing, desk, guarding, pages, queue, wording
 from services.console.book import Waiting
 from services.console.people import Person
 from shared.service import people_in
@@ -34,11 +37,29 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "own": [shown(each) for each in waiting if is_own(who, each)],
         "others": [shown(each) for each in waiting if not is_own(who, each) and not may_answer(who, each)],
         "answered": [shown(each) for each in answered[: book.SHOWN]],
+        "deals": await dealing.answerable(request),
+        "referred": await _referred(request),
         "refused": refused,
         "typed": typed,
         "done": account.DONE.get(request.query_params.get("done", ""), ""),
     }
     return pages.render(request, "approvals.html", status=status, **values)
+
+
+async def count(request: Request) -> Response:
+    """How much waits for this person, for the navigation of every page; nothing where nothing does."""
+    who = guarding.require(request, *guarding.DESK)
+    requests = sum(may_answer(who, each) for each in await book.requests(request.app.state.pool, who.portfolios))
+    deals = sum(mine for _, mine in await dealing.answerable(request))
+    waiting = requests + deals + await _referred(request)
+    return pages.text(str(waiting) if waiting else "")
+
+
+async def _referred(request: Request) -> int:
+    """Orders that were referred to the role of this person."""
+    who = guarding.person(request)
+    wanted = desk.view_of({"level": who.role}, who).wanted
+    return sum(total.count for total in await queue.totals(request.app.state.pool, wanted, pages.now(request)))
 
 
 def may_answer(who: Person, waiting: Waiting) -> bool:
@@ -74,4 +95,4 @@ def _changes(waiting: Waiting) -> list[tuple[str, str, str]]:
     return found
 
 
-ROUTES = [Route("/approvals", inbox)]
+ROUTES = [Route("/approvals", inbox), Route("/approvals/count", count)]

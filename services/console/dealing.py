@@ -207,6 +207,16 @@ def _may(who: Person, deal: Deal, rules: Rules | None) -> frozenset[str]:
     return frozenset(may)
 
 
+async def answerable(request: Request) -> list[tuple[Shown, bool]]:
+    """The deals that wait for an approval, and whether this person may give it."""
+    pool, who, now = request.app.state.pool, guarding.person(request), pages.now(request)
+    found = await deals.waiting(pool, who.portfolios)
+    accounts = await queue.ACCOUNTS.load(pool, {shown.deal.account for shown in found})
+    book = await policies.adopted(pool)
+    rules = {name: policies.rules_now(book, now, account) for name, account in accounts.items()}
+    return [(shown, "approve" in _may(who, shown.deal, rules.get(shown.deal.account))) for shown in found]
+
+
 def _why_not(who: Person, deal: Deal, rules: Rules | None) -> str:
     """Why this person may not approve it, in words; empty when they may, or there is nothing to approve."""
     if deal.state != deals.REGISTERED or rules is None:

@@ -197,6 +197,18 @@ async def open_ones(database: Database, seen: Iterable[str], text: str = "") -> 
     return await _with_uses(database, rows)
 
 
+async def waiting(database: Database, seen: Iterable[str]) -> list[Shown]:
+    """Those that wait for an approval, the first window first. Index: deals_open."""
+    rows = await database.fetch(
+        f"""
+        select {_COLUMNS}, coalesce(a.name, d.account) as name {_FROM}
+        where d.ended_at is null and d.state = '{REGISTERED}' and {_VISIBLE} order by d.from_on, d.until_on, d.id limit $2
+        """,
+        list(seen), SHOWN,
+    )  # fmt: skip
+    return [Shown(DEALS.of(row), row["name"]) for row in rows]
+
+
 async def ended_ones(database: Database, seen: Iterable[str], text: str = "") -> list[Shown]:
     """Those that are over, newest first. Index: deals_ended."""
     rows = await database.fetch(

@@ -44,6 +44,11 @@ def render(
     return HTMLResponse(text, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
+def text(content: str) -> HTMLResponse:
+    """A fragment that is a word or a figure."""
+    return HTMLResponse(str(escape(content)), headers={"Cache-Control": "no-store"})
+
+
 def now(request: Request) -> dt.datetime:
     """The installation's clock: that of the messages on event time, the wall's otherwise."""
     at: dt.datetime = request.state.now

@@ -56,6 +56,9 @@ def test_a_deal_is_announced_by_sales_approved_by_another_and_its_order_passes(o
     expect(row(sales, "LAUNCH")).to_contain_text("waits for Team leader")
     expect(sales.get_by_role("button", name="Approve")).to_have_count(0)
 
+    inbox = office.visit("tom", "/approvals")  # what waits for somebody is told in one place, and counted on every page
+    expect(inbox.locator("#announced tr", has_text="LAUNCH")).to_contain_text("you")
+    expect(inbox.locator("nav .count")).to_have_text(re.compile(r"^[1-9]"))
     expect(row(leader, "LAUNCH")).to_contain_text("20,000.00")  # live, without a reload
     leader.get_by_role("link", name="LAUNCH").click()
     leader.get_by_label("Reason").fill("spring launch, insured")
