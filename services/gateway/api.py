@@ -43,6 +43,7 @@ from services.gateway.multipart import NotMultipart, first_file
 from services.gateway.problems import Problem, answer, forbidden, on_problem
 from services.gateway.sorting import FileFlow
 from shared.pool import Crowded
+from shared.serve import told
 
 log = structlog.get_logger(__name__)
 
@@ -267,6 +268,15 @@ async def held_page(request: Request) -> Response:
     return HTMLResponse(held.held_html(found, who.team, desk.now()))
 
 
+async def show_stuck(request: Request) -> Response:
+    """What waits for somebody to mend it, of all teams: for the console, which speaks for the people of the house."""
+    desk = desk_of(request)
+    who = await who_asks(request, desk)
+    if not who.delegates:
+        raise forbidden("this is for the console's credential", "ask for /v1/flows/{flow}/quarantine, which shows your own")
+    return told(await withheld.stuck(desk.pool))
+
+
 # --- the application ------------------------------------------------------------------------------------------------
 
 
@@ -313,8 +323,9 @@ def routes(app: FastAPI) -> None:
         ("GET", "/v1/held", list_held, described.LIST_HELD),
         ("GET", "/", held_page, described.HELD_PAGE),
     )
-    for method, path, handler, told in table:
-        app.add_api_route(path, handler, methods=[method], response_model=None, **told)
+    for method, path, handler, about in table:
+        app.add_api_route(path, handler, methods=[method], response_model=None, **about)
+    app.add_route("/parkedz", show_stuck, methods=["GET"], include_in_schema=False)
     app.add_route("/docs", _docs_page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, _on_http)

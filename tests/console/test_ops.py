@@ -94,7 +94,7 @@ NOTHING: dict[str, Any] = {
 def shown(**values: Any) -> str:
     around = {
         "person": OTTO, "path": "/ops", "now": NINE, "zone": ZoneInfo("Europe/London"), "theme": "auto", "navigation": {},
-        "csrf": lambda: "",
+        "csrf": lambda: "", "heard": "",
     }  # fmt: skip
     text: str = pages.templates().get_template("ops.html").render(**around, **NOTHING | values)
     return text
@@ -112,6 +112,13 @@ def test_an_instance_that_just_started_has_no_rates_and_a_row() -> None:
     page = shown(services=services, desk=services[0].figures, silent=[services[1]], asked=True)
     assert "1 of 1" in page
     assert "figures are stale since 09:00:00" in page
+
+
+def test_what_is_parked_or_in_quarantine_leads_to_what_it_is_made_of() -> None:  # V5
+    [orders] = ops.services([row("orders", "a", parked_groups=2, parked=9, quarantine=1)])
+    page = shown(services=[orders], parked=[orders], asked=True)
+    assert page.count('href="/ops/parked#orders"') == 2
+    assert '<a href="/ops/parked">Parked accounts</a>' in page
 
 
 def test_windows_of_a_dead_worker_are_shown_with_their_age() -> None:

@@ -358,6 +358,19 @@ def test_a_repaired_row_is_sent_again_and_the_flow_adds_up(running: House, clien
     assert after["outcomes"] == {"released": 1}
 
 
+def test_what_waits_is_told_in_whole_to_the_consoles_credential_only(running: House, client: httpx.Client) -> None:  # G1, G2
+    sent_file(client, (WHOLESALE + line("stuck-1", account="NOBODY")).encode())
+    assert problem(httpx.get(f"{running.url}/parkedz"), 401)
+    assert problem(client.get("/parkedz"), 403)["detail"] == "this is for the console's credential"
+    otto = {"Quittance-Actor": "otto", "Quittance-Role": "ops", "Quittance-Team": "home"}
+    with running.client(console()) as asking:
+        told = asking.get("/parkedz", headers=otto).json()
+    kept = next(each for each in told["kept"] if "stuck-1" in each["about"])
+    assert kept["at"].startswith("line 2 of wholesale, file ")
+    assert "NOBODY" in kept["reason"] or "account" in kept["reason"]
+    assert "A thing" not in json.dumps(told)
+
+
 async def _repaired(running: House, rows: list[dict[str, Any]]) -> tuple[quarantine.Replayed, quarantine.Replayed]:
     now = dt.datetime.now(dt.UTC)
     async with asyncpg.create_pool(running.settings.database("gateway"), min_size=1, max_size=2) as pool:
