@@ -40,7 +40,7 @@ from services.gateway.door import busy
 from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
-from services.gateway.problems import Problem, answer, forbidden, on_problem
+from services.gateway.problems import Problem, answer, forbidden, on_problem, only_reads
 from services.gateway.sorting import FileFlow
 from shared.pool import Crowded
 from shared.serve import told
@@ -190,6 +190,8 @@ async def _file_answer(
 
 
 def _rule(kind: str, who: Credential) -> MappingRule:
+    if who.only_reads:
+        raise only_reads(who.role)
     rule = mappings().get(kind)
     if rule is None:
         detail = f"there is no mapping {kind[:60]!r}; there are: {', '.join(mappings())}"
