@@ -19,8 +19,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared import logs
-from shared.database import connect
-from shared.engine import Engine
+from shared.database import LoginRefused, connect
+from shared.engine import REFUSALS, Engine
 from shared.service import Service
 from shared.settings import Settings, settings
 from shared.stuck import Stuck, stuck
@@ -33,6 +33,8 @@ PAGES_END_S = 5
 """How long a stopping process waits for requests under way; a stream that does not end by itself is cut off."""
 PARKED_S_MAX = 1.5
 """How long /parkedz looks; one look at a time, so that asking often costs the service one connection."""
+REFUSED = 1
+"""Exit code of a service that does not run as it is set up."""
 STUCK_S = 60.0
 """A loop that has not turned for so long is not alive; longer than any bounded wait inside a turn."""
 
@@ -105,6 +107,8 @@ async def run(engine: Engine, app: Starlette, config: Settings) -> None:
     pages = asyncio.create_task(server._serve(), name="pages")
     try:
         await engine.run()
+    except (*REFUSALS, LoginRefused):
+        raise SystemExit(REFUSED) from None  # what and why stands in the log, in one line
     finally:
         server.should_exit = True
         await pages

@@ -50,8 +50,8 @@ def people_in(actor: str) -> frozenset[str]:
 
 
 READING = frozenset({"sales"})
-"""Roles of people who see and wish nothing (V8): the gateway takes no command of theirs, and what any role may wish for is refused
-to them as well."""
+"""Roles of people who see and wish nothing (V8): the gateway takes no command of theirs, and what any role may wish for is
+refused to them as well."""
 
 
 class Timer(msgspec.Struct, frozen=True):

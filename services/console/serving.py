@@ -39,6 +39,7 @@ from services.console import (
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from services.console.gauges import Gauges
+from shared.database import LoginRefused
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
@@ -103,7 +104,10 @@ def _life(settings: Settings) -> Any:
 
 
 async def _run(app: Starlette, settings: Settings) -> None:
-    pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    try:
+        pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    except LoginRefused:
+        return  # the loop meets it too, says so and ends the process
     app.state.pool = pool
     try:
         async with asyncio.TaskGroup() as group:
