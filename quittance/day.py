@@ -260,7 +260,7 @@ def _desk(accounts: list[Account], dice: random.Random) -> Iterator[Act]:
 
 
 def _deals(accounts: list[Account], dice: random.Random) -> Iterator[Act]:
-    """Large orders that sales announces in the morning; the director approves every second one, the others wait for somebody."""
+    """Large orders that are announced in the morning; the director approves every second one, the others wait for somebody."""
     for n, account in enumerate(dice.sample([one for one in accounts if one.status == "open"], DEALS)):
         deal, name = f"LAUNCH-{n + 1:02}", account.account
         announced = RegisterDeal(

@@ -14,7 +14,7 @@ from quittance.readers import connected
 from services.console import people
 from services.console.app import SERVICE
 from services.console.people import NotAPerson, Person
-from shared.database import prepare
+from shared.database import LoginRefused, prepare
 from shared.settings import Settings
 
 DEMO = (
@@ -37,6 +37,8 @@ async def _console(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """The console's database, which somebody may be added to before the console ever ran."""
     try:
         await prepare(settings, SERVICE.name, SERVICE.schema)
+    except LoginRefused as error:
+        raise Unusable(str(error)) from error
     except OSError as error:
         raise Unusable(f"PostgreSQL does not answer ({error}); start it with `quittance up`") from error
     connection = await connected(settings, SERVICE.name)

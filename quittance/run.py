@@ -37,7 +37,7 @@ from quittance.replay import Senders, Stage, Trade
 from quittance.screen import console, progress, quarantined, watching
 from quittance.stretches import stretches_of
 from quittance.trade import Diary
-from shared.database import InstallationMismatch, prepare
+from shared.database import InstallationMismatch, LoginRefused, prepare
 from shared.settings import Settings
 from shared.topics import TopicMismatch, create_topics
 
@@ -196,6 +196,8 @@ async def _prepare(settings: Settings) -> None:
         await create_topics(settings)
         for name in RUNNING:
             await prepare(settings, name, service_of(name).schema)
+    except LoginRefused as error:
+        raise Unusable(str(error)) from error
     except (InstallationMismatch, TopicMismatch) as error:
         raise Unusable(
             f"{error} — or use another one beside it: QUITTANCE_HOME=<a new folder>, or QUITTANCE_NAMESPACE=<prefix>_"

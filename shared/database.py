@@ -16,9 +16,39 @@ CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT = "30s"
 """Longest statement: a batch takes milliseconds, a load at takeover seconds."""
 LOCK_TIMEOUT = "10s"
+POSTGRES_PORT = 5432
+"""Where a URL without a port leads."""
 KIT_SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 7_417_001
 """Advisory lock taken while a schema is applied, so that instances that start together do it one by one."""
+
+
+class LoginRefused(RuntimeError):
+    """The server is there and does not let us in as the settings say: what it refused, where, and how to mend it."""
+
+
+MENDS: dict[type[asyncpg.PostgresError], str] = {
+    asyncpg.InvalidPasswordError: "set the right password in QUITTANCE_POSTGRES",
+    asyncpg.InvalidAuthorizationSpecificationError: "name a role in QUITTANCE_POSTGRES that exists and may log in from here",
+    asyncpg.InvalidCatalogNameError: "name a database in QUITTANCE_POSTGRES that exists on this server, such as postgres",
+}
+"""What a server answers to a wrong login, and how it is mended; every other error of a connection may pass by itself."""
+
+
+async def log_in(settings: Settings) -> asyncpg.Connection:
+    """A connection as QUITTANCE_POSTGRES says. Raises `LoginRefused`, which never shows the password."""
+    try:
+        return await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT_S)
+    except tuple(MENDS) as error:
+        mend = next(mend for kind, mend in MENDS.items() if isinstance(error, kind))
+        where = urlsplit(settings.postgres)
+        place = f"{where.hostname or 'localhost'}:{where.port or POSTGRES_PORT}"
+        raise LoginRefused(f"PostgreSQL at {place} refuses the login: {error}; {mend}") from error
+
+
+async def check_login(settings: Settings) -> None:
+    """Raises `LoginRefused`, or the error of a server that is away."""
+    (await log_in(settings)).terminate()
 
 
 async def connect(url: str, lease_s: float, **more: str) -> asyncpg.Connection:
@@ -39,7 +69,7 @@ async def connect(url: str, lease_s: float, **more: str) -> asyncpg.Connection:
 
 
 async def prepare(settings: Settings, service: str, schema: Path) -> None:
-    """Create the service's database if it is missing and bring its schema up to date."""
+    """Create the service's database if it is missing and bring its schema up to date. Raises `LoginRefused`."""
     await create_database(settings, service)
     # A table of an earlier release is read through once when it is changed, however long that takes.
     connection = await connect(settings.database(service), settings.lease_s, statement_timeout="0")
@@ -54,7 +84,7 @@ async def prepare(settings: Settings, service: str, schema: Path) -> None:
 
 async def create_database(settings: Settings, service: str) -> None:
     name = settings.database_name(service)
-    connection = await asyncpg.connect(settings.postgres, timeout=CONNECT_TIMEOUT_S)
+    connection = await log_in(settings)
     try:
         if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
             await connection.execute(f'create database "{name}"')

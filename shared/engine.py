@@ -26,7 +26,7 @@ from shared import lease, mailbox, parking, ranges, timers
 from shared.ahead import TopicAhead
 from shared.arrivals import Anew, Arrivals, Conflict, Gap
 from shared.batch import Batch
-from shared.database import InstallationMismatch, connect, prepare
+from shared.database import InstallationMismatch, LoginRefused, check_login, connect, prepare
 from shared.feed import Feed
 from shared.handle import Handler, StillFailing
 from shared.metrics import Metrics
@@ -70,7 +70,7 @@ class Engine:
         self.instance = f"{service.name}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.metrics = Metrics(service.name)
         self.slots: dict[int, Slot] = {}
-        self.ready = False
+        self.ready = self._has_served = False
         self.turned_at = time.monotonic()
         self._tables = service.distinct_tables()
         self._handler = Handler(service, settings.partitions)
@@ -93,14 +93,13 @@ class Engine:
             began = time.monotonic()
             try:
                 await self._serve()
-            except REFUSALS as refusal:
-                self.ready = False
-                log.error("refuses to run until somebody mends it", error=str(refusal))
-                raise
             except (Exception, asyncio.CancelledError) as error:
                 if _asked_to_end():
                     raise  # else aiokafka let a cancellation of its own out
                 self.ready = False
+                if self._is_final(error):
+                    log.error("refuses to run until somebody mends it", error=str(error))
+                    raise
                 self.metrics.restarts.inc()
                 log.error(
                     "starting over",
@@ -110,6 +109,10 @@ class Engine:
                 )
                 backoff_s = 0.1 if time.monotonic() - began > BACKOFF_S_MAX else min(backoff_s * 2, BACKOFF_S_MAX)
                 await self._pause(0 if self._bisecting else backoff_s)
+
+    def _is_final(self, error: BaseException) -> bool:
+        """A login refused at the start is a mistake in the settings; one refused later is the server's, and may pass."""
+        return isinstance(error, REFUSALS) or (isinstance(error, LoginRefused) and not self._has_served)
 
     @property
     def stopping(self) -> bool:
@@ -130,6 +133,7 @@ class Engine:
             await self._wake.wait()
 
     async def _serve(self) -> None:
+        await check_login(self.settings)  # before anything waits for the broker: a wrong login is said at once
         await create_topics(self.settings)
         await prepare(self.settings, self.service.name, self.service.schema)
         self._feed = Feed(self.settings, self.service.name)
@@ -214,7 +218,7 @@ class Engine:
         for slot in slots:
             slot.condemned = self._condemned.pop(slot.number, None)
         self._assign()
-        self.ready = True
+        self.ready = self._has_served = True
         log.info("owns", service=self.service.name, partitions=sorted(epochs), republished=republished)
 
     def _assign(self) -> None:
@@ -669,4 +673,4 @@ def _passing(error: BaseException) -> bool:
 
 def _unexpected(error: BaseException) -> BaseException | None:
     """A stack trace only for what does not pass by itself."""
-    return None if _passing(error) else error
+    return None if _passing(error) or isinstance(error, LoginRefused) else error

@@ -38,7 +38,7 @@ class PatientPool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg publishes no t
 
 
 async def open_pool(settings: Settings, service: str, schema: Path) -> PatientPool:
-    """A pool of bounded connections to a service's database, once it is there with its schema."""
+    """A pool of bounded connections to a service's database, once it is there with its schema. Raises `LoginRefused`."""
     url = settings.database(service)
 
     async def bounded(*_: Any, **__: Any) -> asyncpg.Connection:

@@ -1,4 +1,4 @@
-"""Runs a service as a process: the engine, and a small page for machines (/livez, /readyz, /metrics)."""
+"""Runs a service as a process: the engine, and small pages for machines (/livez, /readyz, /metrics, /parkedz)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import gc
 import signal
 import time
 
+import asyncpg
+import msgspec
+import structlog
 import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,14 +19,22 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared import logs
-from shared.engine import Engine
+from shared.database import LoginRefused, connect
+from shared.engine import REFUSALS, Engine
 from shared.service import Service
 from shared.settings import Settings, settings
+from shared.stuck import Stuck, stuck
+
+log = structlog.get_logger(__name__)
 
 COLLECT_EVERY = 50_000
 """Allocations between two looks of the cyclic collector: some thirty batches."""
 PAGES_END_S = 5
 """How long a stopping process waits for requests under way; a stream that does not end by itself is cut off."""
+PARKED_S_MAX = 1.5
+"""How long /parkedz looks; one look at a time, so that asking often costs the service one connection."""
+REFUSED = 1
+"""Exit code of a service that does not run as it is set up."""
 STUCK_S = 60.0
 """A loop that has not turned for so long is not alive; longer than any bounded wait inside a turn."""
 
@@ -42,6 +53,34 @@ def probe_routes(engine: Engine) -> list[Route]:
         return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def parked_route(engine: Engine) -> Route:
+    """/parkedz: what waits here for somebody to mend it. It names accounts, so only services that nobody from outside reaches
+    answer it to whoever asks."""
+    looking = asyncio.Lock()
+
+    async def parkedz(_: Request) -> Response:
+        try:
+            async with asyncio.timeout(PARKED_S_MAX), looking:
+                return told(await _look(engine))
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("/parkedz not answered", error=f"{type(error).__name__}: {error}")
+            return PlainTextResponse("the database does not answer\n", status_code=503)
+
+    return Route("/parkedz", parkedz)
+
+
+async def _look(engine: Engine) -> Stuck:
+    connection = await connect(engine.settings.database(engine.service.name), engine.settings.lease_s)
+    try:
+        return await stuck(connection)
+    finally:
+        connection.terminate()
+
+
+def told(found: Stuck) -> Response:
+    return Response(msgspec.json.encode(found), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 class Server(uvicorn.Server):
@@ -68,6 +107,8 @@ async def run(engine: Engine, app: Starlette, config: Settings) -> None:
     pages = asyncio.create_task(server._serve(), name="pages")
     try:
         await engine.run()
+    except (*REFUSALS, LoginRefused):
+        raise SystemExit(REFUSED) from None  # what and why stands in the log, in one line
     finally:
         server.should_exit = True
         await pages
@@ -86,4 +127,4 @@ def serve(service: Service) -> None:
     logs.configure(config, service.name)
     calm_collector()
     engine = Engine(service, config)
-    uvloop.run(run(engine, Starlette(routes=probe_routes(engine)), config))
+    uvloop.run(run(engine, Starlette(routes=[*probe_routes(engine), parked_route(engine)]), config))

@@ -49,6 +49,11 @@ def people_in(actor: str) -> frozenset[str]:
     return frozenset(actor.split(FOR))
 
 
+READING = frozenset({"sales"})
+"""Roles of people who see and wish nothing (V8): the gateway takes no command of theirs, and what any role may wish for is
+refused to them as well."""
+
+
 class Timer(msgspec.Struct, frozen=True):
     """A deadline as a row. `kind` and `key` name it within its partition; `due` None clears it.
 

@@ -5,15 +5,15 @@ the day's clocks ended, hour by hour (O6, V1, V5). It asks tables that other pro
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
 
-from services.console import counting, policies, tallying
+from services.console import counting, tallying
 from shared.credit.clocks import Hours
-from shared.credit.rulebook import book_at
+from shared.credit.rulebook import Rulebook
 from shared.working_time import NoWorkingTime, add, between
 
 PACE_MIN = 12.0
@@ -29,6 +29,16 @@ NEVER = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)
 _VISIBLE = "($1::text[] = '{}' or portfolio = any($1))"
 _BY_PEOPLE = "decided_by not in ('', 'policy', 'customer', 'warehouse')"
 """As in the index `orders_decided` (schema.sql)."""
+
+
+class Openings(msgspec.Struct, frozen=True):
+    """When orders are worked on: in general, and in those portfolios whose hours the policy sets apart."""
+
+    general: Hours
+    own: Mapping[str, Hours] = {}
+
+    def of(self, portfolio: str) -> Hours:
+        return self.own.get(portfolio, self.general)
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -81,21 +91,36 @@ class Hour(msgspec.Struct, frozen=True):
         return self.met + self.met_escalated + self.missed
 
 
-async def hours_now(connection: asyncpg.Connection | asyncpg.Pool, now: dt.datetime, portfolio: str = "") -> Hours:
-    """The working time of the policy in force, of a portfolio if it has its own."""
-    return book_at(await policies.adopted(connection), now).rules("", "", portfolio, "").hours
+def openings(book: Rulebook) -> Openings:
+    """The working times of a policy: no more of them than it names portfolios."""
+    general = book.rules("", "", "", "").hours
+    found = {portfolio: book.rules("", "", portfolio, "").hours for portfolio in sorted(book.portfolios)}
+    return Openings(general, {portfolio: hours for portfolio, hours in found.items() if hours.calendar != general.calendar})
 
 
 # --- pace and forecast ----------------------------------------------------------------------------------------------
 
 
-async def pace(connection: asyncpg.Connection | asyncpg.Pool, seen: Collection[str], now: dt.datetime, hours: Hours) -> Pace:
-    """Final decisions by people in the last working hour, which may have been yesterday's last. Index: orders_decided."""
+async def pace(
+    connection: asyncpg.Connection | asyncpg.Pool, seen: Collection[str], now: dt.datetime, openings: Openings
+) -> Pace:
+    """Final decisions by people in the last working hour, each portfolio's own, which may have been yesterday's last.
+
+    Index: orders_decided, from the earliest of these hours on; it holds what people decided, and SEARCHED bounds how far back.
+    """
+    general = hour_before(openings.general, now)
+    own = {portfolio: hour_before(hours, now) for portfolio, hours in openings.own.items()}
     decided = await connection.fetchval(
-        f"select count(*) from orders where {_VISIBLE} and {_BY_PEOPLE} and decided_at > $2 and decided_at <= $3",
+        f"""
+        select count(*) from orders left join unnest($5::text[], $6::timestamptz[]) as own (portfolio, since) using (portfolio)
+        where {_VISIBLE} and {_BY_PEOPLE} and decided_at > $2 and decided_at <= $3 and decided_at > coalesce(own.since, $4)
+        """,
         list(seen),
-        hour_before(hours, now),
+        min([general, *own.values()]),
         now,
+        general,
+        list(own),
+        list(own.values()),
     )
     return Pace(decided)
 
@@ -117,22 +142,28 @@ async def forecasts(
     connection: asyncpg.Connection | asyncpg.Pool,
     seen: Collection[str],
     now: dt.datetime,
-    hours: Hours,
+    openings: Openings,
     pace: Pace,
     orders: Sequence[str],
 ) -> dict[str, Forecast]:
-    """What is to be expected of these waiting orders: queue ahead × desk pace. Index: orders_clock."""
+    """What is to be expected of these waiting orders: queue ahead × desk pace, in each one's own working time.
+
+    Index: orders_clock.
+    """
     rows = await connection.fetch(
         f"""
-        select "order", ahead, due_at from (
-            select "order", due_at, row_number() over (order by due_at, "order") - 1 as ahead
+        select "order", ahead, due_at, portfolio from (
+            select "order", due_at, portfolio, row_number() over (order by due_at, "order") - 1 as ahead
             from orders where waits and due_at is not null and {_VISIBLE}
         ) queue where "order" = any($2::text[])
         """,
         list(seen),
         list(orders),
     )
-    return {row["order"]: Forecast(row["ahead"], row["due_at"], _done(hours, now, pace, row["ahead"] + 1)) for row in rows}
+    return {
+        row["order"]: Forecast(row["ahead"], row["due_at"], _done(openings.of(row["portfolio"]), now, pace, row["ahead"] + 1))
+        for row in rows
+    }
 
 
 def _done(hours: Hours, now: dt.datetime, pace: Pace, count: int) -> dt.datetime:
@@ -144,20 +175,25 @@ def _done(hours: Hours, now: dt.datetime, pace: Pace, count: int) -> dt.datetime
 
 
 async def risk(
-    connection: asyncpg.Connection | asyncpg.Pool, seen: Collection[str], now: dt.datetime, hours: Hours, pace: Pace
+    connection: asyncpg.Connection | asyncpg.Pool, seen: Collection[str], now: dt.datetime, openings: Openings, pace: Pace
 ) -> Risk:
-    """How the whole queue stands. Deadlines lie close together, so a minute of them is reckoned at once. Index: orders_clock."""
+    """How the whole queue stands. Deadlines lie close together, so a minute of them is reckoned at once, for each working time.
+
+    Index: orders_clock.
+    """
     rows = await connection.fetch(
         f"""
-        select date_trunc('minute', due_at) as minute, count(*) as count, count(*) filter (where due_at <= $2) as late
-        from orders where waits and due_at is not null and {_VISIBLE} group by 1 order by 1
+        select date_trunc('minute', due_at) as minute, case when portfolio = any($3::text[]) then portfolio else '' end as own,
+            count(*) as count, count(*) filter (where due_at <= $2) as late
+        from orders where waits and due_at is not null and {_VISIBLE} group by 1, 2 order by 1, 2
         """,
         list(seen),
         now,
+        list(openings.own),
     )
     waiting, late, predicted = 0, 0, 0
-    for minute, count, past in rows:
-        reached = int(between(hours.calendar, now, max(minute, now)) / pace.each)
+    for minute, own, count, past in rows:
+        reached = int(between(openings.of(own).calendar, now, max(minute, now)) / pace.each)
         waiting, late = waiting + count, late + past
         predicted += min(max(waiting - reached, 0), count - past)
     return Risk(waiting, late, predicted)

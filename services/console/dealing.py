@@ -29,8 +29,6 @@ from shared import money
 from shared.credit import reasons
 from shared.credit.rulebook import Rules, authority_of, level_needed
 
-ANNOUNCING = (*guarding.DESK, "sales")
-"""Who may register and withdraw: a large order is mostly known to sales first."""
 WINDOW_DAYS = 14
 """The window that an empty form offers."""
 ENDS_SOON_DAYS = 2
@@ -92,7 +90,7 @@ async def _page(
 ) -> Response:
     shown = await _asked_for(request)
     hand = await _in_hand(request, shown) if shown is not None else {"shown": None}
-    may_announce = guarding.person(request).role in ANNOUNCING
+    may_announce = guarding.person(request).role in guarding.DESK
     form = {
         "may_announce": may_announce,
         "form": shown is None and may_announce and (given is not None or "new" in request.query_params),
@@ -196,7 +194,7 @@ def _exposure(account: Account, deal: Deal, rules: Rules, on: dt.date) -> Drawn:
 
 def _may(who: Person, deal: Deal, rules: Rules | None) -> frozenset[str]:
     """The wishes that the order desk would not refuse this person for who they are (A6)."""
-    if deal.ended_at is not None or rules is None:
+    if deal.ended_at is not None or rules is None or who.role not in guarding.DESK:
         return frozenset()
     grade = authority_of(rules, who.role)
     may = {"withdraw"} if grade is not None or who.name == deal.by else set()
@@ -234,7 +232,7 @@ def _why_not(who: Person, deal: Deal, rules: Rules | None) -> str:
 
 async def register(request: Request) -> Response:
     """Announce a large order. What is wrong with the form stands beside its fields, and nothing that was typed is lost."""
-    who = guarding.require(request, *ANNOUNCING)
+    who = guarding.require(request, *guarding.DESK)
     form = await request.form()
     given = {name: str(form.get(name, "")).strip() for name in FIELDS}
     account = await _visible(request.app.state.pool, who, given["account"])
@@ -315,7 +313,7 @@ async def decline(request: Request) -> Response:
 
 
 async def withdraw(request: Request) -> Response:
-    guarding.require(request, *ANNOUNCING)
+    guarding.require(request, *guarding.DESK)
     return await _answer(request, WithdrawDeal)
 
 

@@ -100,11 +100,11 @@ async def window(pool: asyncpg.Pool, view: View, who: Person, book: Policies, no
         more_before, more_after = after is not None, len(found) > queue.WINDOW
         found = found[: queue.WINDOW]
     rows = await hand.rows_of(pool, [queue.ORDERS.of(row) for row in found], book, now)
-    hours = book_at(book, now).rules("", "", "", "").hours
-    pace = await clock.pace(pool, who.portfolios, now, hours)
+    openings = clock.openings(book_at(book, now))
+    pace = await clock.pace(pool, who.portfolios, now, openings)
     return Window(
         rows=tuple(rows),
-        forecasts=await clock.forecasts(pool, who.portfolios, now, hours, pace, [row.order.order for row in rows]),
+        forecasts=await clock.forecasts(pool, who.portfolios, now, openings, pace, [row.order.order for row in rows]),
         hands=await in_hand.others(pool, who, [row.order.order for row in rows]),
         after=token_of(rows[-1].order) if rows and more_after else "",
         before=token_of(rows[0].order) if rows and more_before else "",
@@ -128,12 +128,12 @@ async def _queue_values(request: Request, view: View) -> dict[str, Any]:
 async def _figures(pool: asyncpg.Pool, who: Person, book: Policies, now: dt.datetime) -> dict[str, Any]:
     rulebook = book_at(book, now)
     on = now.astimezone(rulebook.zone).date()
-    hours = rulebook.rules("", "", "", "").hours
-    calendar = hours.calendar
-    pace = await clock.pace(pool, who.portfolios, now, hours)
+    openings = clock.openings(rulebook)
+    calendar = openings.general.calendar
+    pace = await clock.pace(pool, who.portfolios, now, openings)
     return {
         "pace": pace,
-        "risk": await clock.risk(pool, who.portfolios, now, hours, pace),
+        "risk": await clock.risk(pool, who.portfolios, now, openings, pace),
         "totals": await queue.totals(pool, Filter(seen=who.portfolios), now),
         "today": await queue.day(pool, who.portfolios, on),
         "cut_off": next_cut_off(calendar, now) if calendar.cut_off is not None else None,

@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.console import auditing, counting, drift, guarding, pages, probing, publishing, tallying
+from services.console import auditing, clock, counting, drift, guarding, pages, policies, probing, publishing, queue, tallying
 from services.console.people import Person
+from services.console.queue import Filter
 from services.console.tallying import (
     AGAIN,
     AT_ONCE,
@@ -44,6 +45,7 @@ from services.console.tallying import (
     histogram,
     percentile,
 )
+from shared.credit.rulebook import book_at
 
 MAY_MEND = ("operations_manager", "director", "ops")
 """Who may have the windows folded anew."""
@@ -238,6 +240,7 @@ async def _overview(request: Request) -> dict[str, Any]:
         "parked": [row for row in found if row.figures.get("parked_groups")],
         "asked": bool(request.app.state.settings.instances),
         "sums": sums,
+        "ahead": await ahead(pool, who.portfolios, now),
         "in_time": share(sums, (MET, MET_LATE), (MET, MET_LATE, MISSED)),
         "hours": [(at, counts) for at, counts in hours.items() if any(counts.values())],
         "why": reasons(sums),
@@ -252,6 +255,26 @@ async def _overview(request: Request) -> dict[str, Any]:
         "budget_ms": DECISION_BUDGET_MS,
         "counted": [(shown, word) for shown, word in COUNTED.items() if sums.get(word)],
     }
+
+
+class Ahead(NamedTuple):
+    """Of the orders that wait now: past their escalation, over their time, and further ones that the desk will not reach in time
+    at its `pace` (O6)."""
+
+    waiting: int
+    risky: int
+    late: int
+    predicted: int
+    pace: clock.Pace
+
+
+async def ahead(pool: asyncpg.Pool | asyncpg.Connection, portfolios: Sequence[str], now: dt.datetime) -> Ahead:
+    """What the release desk says of the same orders, from the same queries."""
+    openings = clock.openings(book_at(await policies.adopted(pool), now))
+    pace = await clock.pace(pool, portfolios, now, openings)
+    risk = await clock.risk(pool, portfolios, now, openings, pace)
+    totals = await queue.totals(pool, Filter(seen=tuple(portfolios)), now)
+    return Ahead(risk.waiting, sum(each.risky for each in totals), risk.late, risk.predicted, pace)
 
 
 def day_of(now: dt.datetime, who: Person) -> dt.datetime:

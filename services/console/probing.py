@@ -91,17 +91,22 @@ def _place(entry: str) -> Place:
     return Place(service, host, int(port))
 
 
+def client() -> httpx.AsyncClient:
+    """For instances, which are asked directly and never by way of a proxy."""
+    return httpx.AsyncClient(timeout=ANSWER_S_MAX, trust_env=False)
+
+
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
 async def ask_all(client: httpx.AsyncClient, wanted: Iterable[Place]) -> list[Answer]:
     """Every instance at once; one that hangs costs ANSWER_S_MAX, not the others."""
-    found = await asyncio.gather(*(_addresses(place) for place in wanted))
-    addresses = sorted({each for several in found for each in several})
-    return list(await asyncio.gather(*(_ask(client, *each) for each in addresses)))
+    found = await asyncio.gather(*(addresses(place) for place in wanted))
+    instances = sorted({each for several in found for each in several})
+    return list(await asyncio.gather(*(_ask(client, *each) for each in instances)))
 
 
-async def _addresses(place: Place) -> list[tuple[str, str]]:
+async def addresses(place: Place) -> list[tuple[str, str]]:
     """(service, host:port) of every address that the name stands for; the name itself when nobody knows it."""
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
@@ -245,12 +250,12 @@ async def beside(app: Any) -> None:
         log.warning("QUITTANCE_INSTANCES is empty: the ops page shows no instances")
         return
     probe, loop, looks = Probe(wanted), asyncio.get_running_loop(), 0
-    async with httpx.AsyncClient(timeout=ANSWER_S_MAX) as client:
+    async with client() as asking:
         while True:
             began = loop.time()
             try:
                 async with app.state.pool.acquire() as connection:
-                    await _one_look(probe, client, connection, began, looks)
+                    await _one_look(probe, asking, connection, began, looks)
                 looks += 1
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("instances not probed", error=f"{type(error).__name__}: {error}")

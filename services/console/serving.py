@@ -30,6 +30,7 @@ from services.console import (
     ops,
     order,
     pages,
+    parked,
     probing,
     sessions,
     signin,
@@ -38,12 +39,13 @@ from services.console import (
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from services.console.gauges import Gauges
+from shared.database import LoginRefused
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (desk, order, account, approvals, asking, covering, auditing, live, dealing, ops)
+PAGES: tuple[ModuleType, ...] = (desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked)
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""
@@ -87,6 +89,7 @@ def _life(settings: Settings) -> Any:
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         app.state.gateway = wishes.client(settings)
+        app.state.probes = probing.client()
         # In the background, so that /livez answers and pages say "starting" while the database is away.
         running = asyncio.create_task(_run(app, settings), name="console")
         try:
@@ -95,12 +98,16 @@ def _life(settings: Settings) -> Any:
             running.cancel()
             await asyncio.wait({running}, timeout=3)
             await app.state.gateway.aclose()
+            await app.state.probes.aclose()
 
     return life
 
 
 async def _run(app: Starlette, settings: Settings) -> None:
-    pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    try:
+        pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    except LoginRefused:
+        return  # the loop meets it too, says so and ends the process
     app.state.pool = pool
     try:
         async with asyncio.TaskGroup() as group:

@@ -66,7 +66,7 @@ def client(settings: Settings) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=settings.gateway, timeout=REQUEST_S_MAX, limits=limits, trust_env=False)
 
 
-def _token(settings: Settings) -> str:
+def token(settings: Settings) -> str:
     """The console's credential: by setting, else the one that a local installation keeps in its home, where it may be changed."""
     kept = settings.home / "console.token"
     return settings.gateway_token.get_secret_value() or (kept.read_text().strip() if kept.exists() else "none")
@@ -105,7 +105,7 @@ async def _sent(app: Starlette, who: Person, command: Command, identity: str) ->
             "data": msgspec.Raw(encode_value(command)),
         }
     )
-    headers = _media | _in_the_name_of(who) | {"Authorization": f"Bearer {_token(app.state.settings)}"}
+    headers = _media | in_the_name_of(who) | {"Authorization": f"Bearer {token(app.state.settings)}"}
     for last in (False,) * (TRIES - 1) + (True,):
         try:
             answer = await app.state.gateway.post("/v1/events", content=body, headers=headers)
@@ -120,7 +120,7 @@ async def _sent(app: Starlette, who: Person, command: Command, identity: str) ->
     raise AssertionError("the last try returns")
 
 
-def _in_the_name_of(who: Person) -> dict[str, str]:
+def in_the_name_of(who: Person) -> dict[str, str]:
     named = {"Quittance-Actor": who.name, "Quittance-Role": who.role, "Quittance-Team": who.team}
     if who.acting_for:
         named["Quittance-For"] = who.acting_for

@@ -32,7 +32,8 @@ from services.console.publishing import Outdated
 from services.console.tallying import HEARS
 from services.console.windows import Lane, Sliding, Windows
 from shared import logs
-from shared.database import connect, prepare
+from shared.database import LoginRefused, check_login, connect, prepare
+from shared.serve import REFUSED
 from shared.settings import Settings, settings
 from shared.topics import ADMIN_TIMEOUT_MS, create_topics
 
@@ -62,7 +63,11 @@ _decode = decoder_of(HEARS)
 def main() -> None:
     config = settings()
     logs.configure(config, "windows")
-    sys.exit(asyncio.run(work(config)))
+    try:
+        sys.exit(asyncio.run(work(config)))
+    except LoginRefused as refusal:
+        log.error("refuses to run until somebody mends it", error=str(refusal))
+        sys.exit(REFUSED)
 
 
 async def work(config: Settings) -> int:
@@ -87,6 +92,7 @@ async def _prepare(config: Settings) -> int:
     """Database and topics are there; returns the generation that is wanted, with what is left of others gone."""
     while True:
         try:
+            await check_login(config)
             await create_topics(config)
             await prepare(config, SERVICE.name, SERVICE.schema)
             connection = await connect(config.database(SERVICE.name), config.lease_s)

@@ -40,9 +40,10 @@ from services.gateway.door import busy
 from services.gateway.intake import Line
 from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
-from services.gateway.problems import Problem, answer, forbidden, on_problem
+from services.gateway.problems import Problem, answer, forbidden, on_problem, only_reads
 from services.gateway.sorting import FileFlow
 from shared.pool import Crowded
+from shared.serve import told
 
 log = structlog.get_logger(__name__)
 
@@ -189,6 +190,8 @@ async def _file_answer(
 
 
 def _rule(kind: str, who: Credential) -> MappingRule:
+    if who.only_reads:
+        raise only_reads(who.role)
     rule = mappings().get(kind)
     if rule is None:
         detail = f"there is no mapping {kind[:60]!r}; there are: {', '.join(mappings())}"
@@ -267,6 +270,15 @@ async def held_page(request: Request) -> Response:
     return HTMLResponse(held.held_html(found, who.team, desk.now()))
 
 
+async def show_stuck(request: Request) -> Response:
+    """What waits for somebody to mend it, of all teams: for the console, which speaks for the people of the house."""
+    desk = desk_of(request)
+    who = await who_asks(request, desk)
+    if not who.delegates:
+        raise forbidden("this is for the console's credential", "ask for /v1/flows/{flow}/quarantine, which shows your own")
+    return told(await withheld.stuck(desk.pool))
+
+
 # --- the application ------------------------------------------------------------------------------------------------
 
 
@@ -313,8 +325,9 @@ def routes(app: FastAPI) -> None:
         ("GET", "/v1/held", list_held, described.LIST_HELD),
         ("GET", "/", held_page, described.HELD_PAGE),
     )
-    for method, path, handler, told in table:
-        app.add_api_route(path, handler, methods=[method], response_model=None, **told)
+    for method, path, handler, about in table:
+        app.add_api_route(path, handler, methods=[method], response_model=None, **about)
+    app.add_route("/parkedz", show_stuck, methods=["GET"], include_in_schema=False)
     app.add_route("/docs", _docs_page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, _on_http)

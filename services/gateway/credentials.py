@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from contracts.message import Message, type_name
+from shared.service import READING
 
 EVERYTHING = "*"
 TOKEN_PREFIX = "qt_"  # noqa: S105 - tells people and secret scanners what the text is
@@ -34,6 +35,11 @@ class Credential(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
     portfolios: tuple[str, ...] = ()
     delegates: bool = False
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the person it speaks for sends nothing at all, whatever its types (V8)."""
+        return self.role in READING
 
     def may_send(self, message: type[Message]) -> bool:
         return EVERYTHING in self.types or type_name(message).rsplit(".", 1)[0] in self.types

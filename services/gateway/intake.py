@@ -20,7 +20,7 @@ from services.gateway.admission import Entrant
 from services.gateway.bodies import Wish
 from services.gateway.credentials import Credential
 from services.gateway.directory import Known
-from services.gateway.problems import Problem, forbidden
+from services.gateway.problems import Problem, forbidden, only_reads
 from services.gateway.sorting import COMMAND_BYTES_MAX
 
 UNDATED = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -45,6 +45,8 @@ def digest_of(wish: Wish) -> bytes:
 
 def check_allowed(command: Command, who: Credential) -> None:
     """Raises `Problem` 403 when the credential may not send this."""
+    if who.only_reads:
+        raise only_reads(who.role)
     if not who.may_send(type(command)):
         name = type_name(type(command)).rsplit(".", 1)[0]
         raise forbidden(f"this credential may not send {name}", "ask for the message type, or use another credential")

@@ -64,6 +64,10 @@ def forbidden(what: str, mend: str) -> Problem:
     return Problem(HTTPStatus.FORBIDDEN, what, [Fault("credential", what, mend)])
 
 
+def only_reads(role: str) -> Problem:
+    return forbidden(f"the role {role} only reads (V8)", "ask somebody at the desk to send it")
+
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "errors"],

@@ -19,7 +19,7 @@ from services.gateway.door import Door, Traffic
 from services.gateway.mapping import mappings
 from services.gateway.reading import Reader
 from services.gateway.waiting import Waiters
-from shared.database import connect
+from shared.database import LoginRefused, connect
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
@@ -72,7 +72,10 @@ def _life(settings: Settings, traffic: Traffic) -> Any:
 
 
 async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
-    pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    try:
+        pool = await open_pool(settings, SERVICE.name, SERVICE.schema)
+    except LoginRefused:
+        return  # the loop meets it too, says so and ends the process
     url = settings.database(SERVICE.name)
     if token := settings.gateway_token.get_secret_value():
         await credentials.only(pool, token, credentials.console())

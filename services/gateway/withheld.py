@@ -11,6 +11,9 @@ import msgspec
 
 from contracts.forms import Fault
 from services.gateway.documents import Held
+from shared.parking import COUNTED_MAX
+from shared.stuck import REASON_MAX, SHOWN_MAX, Kept, Stuck
+from shared.stuck import stuck as stuck_on_topics
 
 PAGE = 200
 RAW_BYTES_MAX = 1024 * 1024
@@ -98,3 +101,31 @@ def shown(row: asyncpg.Record) -> dict[str, Any]:
         "at": row["at"].isoformat(),
         "status": row["status"],
     }
+
+
+# --- for who mends them ---------------------------------------------------------------------------------------------
+
+
+async def stuck(pool: asyncpg.Pool) -> Stuck:
+    """What the kit knows of this service, and the withheld rows and bodies of all teams, the oldest first."""
+    found = await stuck_on_topics(pool)
+    rows = await pool.fetch(
+        "select id, flow, team, kind, line, reference, faults, at from withheld where status = 'waiting' order by id limit $1",
+        SHOWN_MAX,
+    )
+    total = len(rows) if len(rows) < SHOWN_MAX else await _waiting(pool)
+    kept = (*found.kept, *(_kept(row) for row in rows))[:SHOWN_MAX]
+    return msgspec.structs.replace(found, kept=kept, kept_total=min(found.kept_total + total, COUNTED_MAX))
+
+
+async def _waiting(pool: asyncpg.Pool) -> int:
+    count: int = await pool.fetchval(
+        "select count(*) from (select from withheld where status = 'waiting' limit $1) as counted", COUNTED_MAX
+    )
+    return count
+
+
+def _kept(row: asyncpg.Record) -> Kept:
+    place = f"line {row['line']} of {row['kind']}, file {row['flow']}" if row["flow"] else f"{row['kind']} by HTTP"
+    reason = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in json.loads(row["faults"]))
+    return Kept(str(row["id"]), place, reason[:REASON_MAX], row["at"], f"{row['team']} {row['reference']}".strip())

@@ -38,7 +38,7 @@ from services.orders.rules import rules_for
 from services.orders.state import Deal, Order, Standing, State, queue_owner, worth_another
 from shared.credit.checks import BY_VALUE
 from shared.credit.rulebook import Rules, authority_of, level_needed
-from shared.service import Moment, people_in
+from shared.service import READING, Moment, people_in
 
 OPEN_MAX = 20
 """Open deals of one account: they stand in a row that every order of it reads, at about 100 bytes each. A customer who
@@ -55,6 +55,8 @@ def register(state: State, command: RegisterDeal, moment: Moment) -> Iterable[Me
         detail = f"No account {command.account} is open. Open it, or mend the account number."
         return (_refused(command, "unknown_account", detail),)
     rules = rules_for(state.policies, moment.at, standing, "")
+    if moment.role in READING:
+        return (_without_authority(rules, command, moment),)
     refused = _unfit(standing, command) or _no_window(command, local_day(moment.at, rules.zone)) or _no_place(standing, command)
     if refused is not None:
         return (refused,)
@@ -152,7 +154,9 @@ def _not_allowed(rules: Rules, deal: Deal, command: ApproveDeal, moment: Moment)
     return None
 
 
-def _without_authority(rules: Rules, command: ApproveDeal | DeclineDeal | WithdrawDeal, moment: Moment) -> DealRefused:
+def _without_authority(
+    rules: Rules, command: RegisterDeal | ApproveDeal | DeclineDeal | WithdrawDeal, moment: Moment
+) -> DealRefused:
     roles = ", ".join(each.role for each in rules.authority)
     detail = f"The role {moment.role or 'none'!r} of {actor(moment)} has no authority over deals; these have: {roles}."
     return _refused(command, "no_authority", detail)
@@ -170,12 +174,13 @@ def decline(state: State, command: DeclineDeal, moment: Moment) -> Iterable[Mess
 
 
 def withdraw(state: State, command: WithdrawDeal, moment: Moment) -> Iterable[Message]:
-    """The order will not come: who registered it says so, or somebody with authority."""
+    """The order will not come: who registered it says so, unless they only read by now, or somebody with authority."""
     deal = _open(state, command)
     if isinstance(deal, DealRefused):
         return (deal,)
     rules = _rules(state, moment)
-    if actor(moment) != deal.by and authority_of(rules, moment.role) is None:
+    is_theirs = actor(moment) == deal.by and moment.role not in READING
+    if not is_theirs and authority_of(rules, moment.role) is None:
         return (_without_authority(rules, command, moment),)
     return (
         DealWithdrawn(

@@ -137,6 +137,11 @@ class Rulebook:
         for name, value in [*self._scopes, ("", "")]:
             self._rules(**{**dict.fromkeys(SCOPES, ""), **({name: value} if name else {})})  # a mistake shows at adoption
 
+    @property
+    def portfolios(self) -> frozenset[str]:
+        """Those with rules of their own."""
+        return self._portfolios
+
     def rules(self, order: str, account: str, portfolio: str, risk_class: str) -> Rules:
         # Whatever has no rules of its own shares an entry, so the memory is bounded by the policy.
         key = (

@@ -33,7 +33,7 @@ def furnish(office: Office) -> None:
         announce(office, *deal)
 
 
-def announce(office: Office, deal: str, account: str, value_minor: int, approved: bool, who: str = "sal") -> None:
+def announce(office: Office, deal: str, account: str, value_minor: int, approved: bool, who: str = "rose") -> None:
     """A deal that is open for nine more days; the director approves it."""
     today = dt.datetime.now(dt.UTC).date()
     until = today + dt.timedelta(days=9)

@@ -46,7 +46,8 @@ BEHIND: tuple[Look, ...] = (
     Look("sign-in", "", "/sign-in"),
     Look("refused", "rose", "/audit"),
     Look("missing", "rose", "/no-such-page"),
-    Look("announcing", "sal", "/deals?new=1"),
+    Look("announcing", "rose", "/deals?new=1"),
+    Look("to mend", "otto", "/ops/parked"),
 )
 """Pages that are not in the navigation. Those of the furnished office (`furnishing.py`) have its names in their paths."""
 

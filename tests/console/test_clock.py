@@ -16,7 +16,8 @@ from contracts.message import Message
 from services.console import app, clock, queue
 from services.console.clock import PACE_MIN, Pace
 from services.console.following import Order
-from shared.credit.clocks import Desk, hours_of
+from shared.credit.clocks import Desk, Week, hours_of
+from shared.credit.rulebook import SHIPPED, Rulebook
 from tests.console.facts import START, held, noted, released, told
 
 pytestmark = pytest.mark.stack
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.stack
 SCHEMA = Path(app.__file__).with_name("schema.sql")
 LONDON = ZoneInfo("Europe/London")
 HOURS = hours_of(Desk(), LONDON)
+OPEN = clock.Openings(HOURS)
+MORNINGS = "08:00-09:30"
+SCOT = hours_of(Desk(hours=Week(**dict.fromkeys(Week.__struct_fields__, MORNINGS))), LONDON)
+BOTH = clock.Openings(HOURS, {"scot": SCOT})
+"""Orders of `scot` are worked on until half past nine."""
 ALL: tuple[str, ...] = ()
 SIXTY = Pace(60)
 
@@ -54,8 +60,8 @@ def in_minutes(minutes: float) -> dt.datetime:
     return START + dt.timedelta(minutes=minutes)
 
 
-def rejected(name: str, by: str = "rita") -> orders.OrderRejected:
-    return orders.OrderRejected(order=name, account="acme", by=by, reason="no")
+def rejected(name: str, by: str = "rita", account: str = "acme") -> orders.OrderRejected:
+    return orders.OrderRejected(order=name, account=account, by=by, reason="no")
 
 
 # --- pace -----------------------------------------------------------------------------------------------------------
@@ -69,9 +75,9 @@ async def test_the_pace_is_what_people_finally_decided_in_the_last_working_hour(
     for n, name in enumerate(names[1:21]):
         await said.say([rejected(name) if n % 2 else released(name, at_once=False, by="rita")], in_minutes(n + 1))
     await said.say([released(names[39], at_once=False)], in_minutes(31))
-    found = await clock.pace(desk, ALL, in_minutes(45), HOURS)
+    found = await clock.pace(desk, ALL, in_minutes(45), OPEN)
     assert (found.decided, found.per_hour) == (20, 20)
-    assert (await clock.pace(desk, ("south",), in_minutes(45), HOURS)).decided == 0
+    assert (await clock.pace(desk, ("south",), in_minutes(45), OPEN)).decided == 0
 
 
 def test_a_desk_that_has_done_nothing_is_trusted_with_one_persons_pace() -> None:
@@ -97,19 +103,19 @@ def test_the_last_working_hour_may_have_been_days_ago(now: Any, since: Any) -> N
 
 async def test_an_order_is_predicted_late_when_the_queue_before_it_is_too_long_for_the_pace(desk: asyncpg.Connection) -> None:
     await Said(desk).say([noted(), *(held(f"web/{n:02}", due_at=in_minutes(10 + n)) for n in range(40))])
-    found = await clock.forecasts(desk, ALL, START, HOURS, Pace(30), ["web/00", "web/09", "web/39", "gone"])
+    found = await clock.forecasts(desk, ALL, START, OPEN, Pace(30), ["web/00", "web/09", "web/39", "gone"])
     assert {name: (each.ahead, each.decided_at, each.breaches) for name, each in found.items()} == {
         "web/00": (0, in_minutes(2), False),
         "web/09": (9, in_minutes(20), True),
         "web/39": (39, in_minutes(80), True),
     }
-    assert await clock.forecasts(desk, ("south",), START, HOURS, Pace(30), ["web/00"]) == {}
+    assert await clock.forecasts(desk, ("south",), START, OPEN, Pace(30), ["web/00"]) == {}
 
 
 async def test_what_is_decided_tomorrow_is_predicted_in_working_time(desk: asyncpg.Connection) -> None:
     evening = START.replace(hour=17, minute=50)
     await Said(desk).say([noted(), *(held(f"web/{n:02}", due_at=START + dt.timedelta(days=1)) for n in range(20))])
-    found = await clock.forecasts(desk, ALL, evening, HOURS, SIXTY, ["web/19"])
+    found = await clock.forecasts(desk, ALL, evening, OPEN, SIXTY, ["web/19"])
     assert found["web/19"].decided_at == START.replace(day=2, hour=8, minute=10)
 
 
@@ -119,20 +125,69 @@ async def test_the_whole_queue_counts_who_is_late_and_who_will_be(desk: asyncpg.
     soon = [held(f"b/{n}", due_at=in_minutes(10)) for n in range(20)]
     later = [held(f"c/{n}", due_at=in_minutes(120)) for n in range(5)]
     await said.say([noted(), *late, *soon, *later])
-    found = await clock.risk(desk, ALL, START, HOURS, SIXTY)
+    found = await clock.risk(desk, ALL, START, OPEN, SIXTY)
     assert (found.waiting, found.late, found.predicted) == (28, 3, 13)
     names = [row["order"] for row in await desk.fetch('select "order" from orders')]
-    each = await clock.forecasts(desk, ALL, START, HOURS, SIXTY, names)
+    each = await clock.forecasts(desk, ALL, START, OPEN, SIXTY, names)
     assert sum(one.breaches for one in each.values()) == found.late + found.predicted
 
 
 async def test_nothing_waits_and_nothing_is_predicted(desk: asyncpg.Connection) -> None:
-    found = await clock.risk(desk, ALL, START, HOURS, Pace(0))
+    found = await clock.risk(desk, ALL, START, OPEN, Pace(0))
     assert (found.waiting, found.late, found.predicted) == (0, 0, 0)
 
 
-async def test_the_hours_are_those_of_the_policy_in_force(desk: asyncpg.Connection) -> None:
-    assert (await clock.hours_now(desk, START)).calendar == HOURS.calendar
+def test_portfolios_have_the_hours_of_the_policy_and_only_what_differs_is_reckoned_apart() -> None:
+    policy = SHIPPED[0].policy
+    scopes = [
+        {"portfolio": "scot", "desk": {"region": "GB-SCT"}},
+        {"portfolio": "early", "desk": {"warn_percent": 40}},
+        {"portfolio": "plain", "queue": {"passing": False}},
+    ]
+    found = clock.openings(Rulebook({**policy, "scopes": scopes}))
+    assert list(found.own) == ["scot"]
+    assert found.of("scot").calendar.region == "GB-SCT"
+    assert found.of("early").calendar == found.of("").calendar == found.general.calendar
+
+
+async def _two_portfolios(desk: asyncpg.Connection) -> Said:
+    said = Said(desk)
+    await said.say([noted(), noted("thistle", "scot")])
+    return said
+
+
+async def test_an_order_is_forecast_in_the_hours_of_its_own_portfolio(desk: asyncpg.Connection) -> None:  # O6
+    said = await _two_portfolios(desk)
+    await said.say([held(f"a/{n:02}", due_at=in_minutes(60 + n)) for n in range(28)])
+    await said.say([held("s/28", "thistle", due_at=in_minutes(118)), held("z/29", due_at=in_minutes(119))])
+    found = await clock.forecasts(desk, ALL, START, BOTH, Pace(30), ["s/28", "z/29"])
+    assert (found["s/28"].ahead, found["s/28"].decided_at) == (28, START.replace(day=2, hour=8, minute=28))
+    assert (found["z/29"].ahead, found["z/29"].decided_at) == (29, in_minutes(60))
+    assert (found["s/28"].breaches, found["z/29"].breaches) == (True, False)
+
+
+async def test_the_whole_queue_counts_each_order_in_its_own_hours(desk: asyncpg.Connection) -> None:  # O6
+    said = await _two_portfolios(desk)
+    await said.say([held(f"a/{n:02}", due_at=in_minutes(40 + n)) for n in range(20)])
+    await said.say([held(f"s/{n:02}", "thistle", due_at=in_minutes(70 + n)) for n in range(20)])
+    found = await clock.risk(desk, ALL, START, BOTH, Pace(40))
+    each = await clock.forecasts(
+        desk, ALL, START, BOTH, Pace(40), [row["order"] for row in await desk.fetch('select "order" from orders')]
+    )
+    assert (found.waiting, found.predicted) == (40, 20)
+    assert sum(one.breaches for one in each.values()) == 20
+    assert (await clock.risk(desk, ALL, START, OPEN, Pace(40))).predicted == 0
+
+
+async def test_the_pace_takes_each_portfolios_own_last_working_hour(desk: asyncpg.Connection) -> None:  # O6
+    said = await _two_portfolios(desk)
+    await said.say([held("a/1"), held("a/2"), held("s/1", "thistle"), held("s/2", "thistle")], in_minutes(-45))
+    await said.say([rejected("a/1"), rejected("s/1", account="thistle")], in_minutes(-20))  # 08:40
+    await said.say([rejected("s/2", account="thistle")], in_minutes(-40))  # 08:20
+    await said.say([rejected("a/2")], in_minutes(60))  # 10:00
+    now = in_minutes(90)  # 10:30: the last hour began at 09:30 in general, and of scot at 08:30
+    assert (await clock.pace(desk, ALL, now, BOTH)).decided == 2
+    assert (await clock.pace(desk, ALL, now, OPEN)).decided == 1
 
 
 # --- the day --------------------------------------------------------------------------------------------------------
@@ -177,9 +232,10 @@ async def test_the_figures_read_their_indexes_and_not_the_table(desk: asyncpg.Co
     await queue.ORDERS.save(desk, [_some(n) for n in range(1, 20_001)])
     await desk.execute("analyze orders")
     for wanted, ask in (
-        ("orders_decided", lambda c: clock.pace(c, ALL, START, HOURS)),
-        ("orders_clock", lambda c: clock.risk(c, ALL, START, HOURS, SIXTY)),
-        ("orders_clock", lambda c: clock.forecasts(c, ALL, START, HOURS, SIXTY, ["o/20"])),
+        ("orders_decided", lambda c: clock.pace(c, ALL, START, OPEN)),
+        ("orders_decided", lambda c: clock.pace(c, ALL, START, BOTH)),
+        ("orders_clock", lambda c: clock.risk(c, ALL, START, BOTH, SIXTY)),
+        ("orders_clock", lambda c: clock.forecasts(c, ALL, START, BOTH, SIXTY, ["o/20"])),
     ):
         explaining = Explaining(desk)
         await ask(explaining)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from services.console.door import InTheClear, check_public
 from services.console.guarding import form_token, is_form_token, safe_path
 from services.console.live import MELT_S
 from services.console.people import NotAPerson, Person
+from services.console.serving import PAGES
 from services.console.slowing import ACCOUNT, ADDRESS, wait_s
 from shared import logs
 from shared.settings import Settings
@@ -209,3 +210,21 @@ async def test_what_changes_between_a_page_and_its_stream_is_told_to_the_stream(
         await asyncio.sleep(3 * MELT_S)
         here.app.state.engine.stop()
         assert 'event: changed\r\ndata: ["stops"]' in (await streaming).text
+
+
+# --- who only reads -----------------------------------------------------------------------------------------------------
+
+
+async def test_sales_sends_no_form_of_any_page_and_each_attempt_is_noted(here: Door) -> None:  # V8
+    async with here.pool.acquire() as connection:
+        await people.add(connection, Person("sal", "Sal", "sales", "home"), PASSWORD)
+    forms = sorted({route.path for module in PAGES for route in module.ROUTES if "POST" in (route.methods or ())})
+    assert {"/deals/register", "/desk/act", "/ops/windows", "/ops/parked/replay"} <= set(forms)
+    async with here.browser() as browser:
+        page = await browser.get((await here.sign_in(browser, "sal", to="/deals?new=1")).headers["location"])
+        assert "/deals/register" not in page.text
+        for path in forms:
+            form = {"csrf": token_in(page), "what": "note", "reason": "let me", "deal": "X"}
+            answer = await browser.post(re.sub(r"{\w+(:\w+)?}", "1", path), data=form)
+            assert answer.status_code == 403, path
+    assert (await here.audited()).count(("role refused", "sal")) == len(forms)

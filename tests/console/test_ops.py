@@ -7,13 +7,17 @@ from collections import Counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import msgspec
 import pytest
 
-from services.console import ops, pages
+from services.console import app, ops, pages
+from services.console.app import SERVICE
+from services.console.clock import Pace
 from services.console.drift import Lag
 from services.console.people import Person
 from tests.console.desk_facts import NINE
+from tests.console.facts import START, held, noted, told
 
 OTTO = Person("otto", "Otto Brandt", "ops", "home")
 
@@ -87,6 +91,7 @@ def test_a_window_says_rates_percentiles_clocks_and_reasons() -> None:
 
 NOTHING: dict[str, Any] = {
     "services": [], "desk": ops.Figures(), "silent": [], "parked": [], "asked": False, "sums": Counter(), "in_time": None,
+    "ahead": ops.Ahead(0, 0, 0, 0, Pace(0)),
     "hours": [], "why": [], "counted": [], "last_hour": 0, "windows": [], "worker": Lag(None, 0, 0, 1, 0, NINE), "compared": None,
     "may_mend": True, "event_time": False, "tone": ops.tone, "decision_tone": ops.decision_tone, "budget_ms": 50.0,
 }  # fmt: skip
@@ -113,6 +118,36 @@ def test_an_instance_that_just_started_has_no_rates_and_a_row() -> None:
     page = shown(services=services, desk=services[0].figures, silent=[services[1]], asked=True)
     assert "1 of 1" in page
     assert "figures are stale since 09:00:00" in page
+
+
+def test_what_is_parked_or_in_quarantine_leads_to_what_it_is_made_of() -> None:  # V5
+    [orders] = ops.services([row("orders", "a", parked_groups=2, parked=9, quarantine=1)])
+    page = shown(services=[orders], parked=[orders], asked=True)
+    assert page.count('href="/ops/parked#orders"') == 2
+    assert '<a href="/ops/parked">Parked accounts</a>' in page
+
+
+def test_what_will_breach_at_the_desks_pace_stands_beside_what_did() -> None:  # O6, V5
+    page = shown(ahead=ops.Ahead(40, 9, 3, 12, Pace(20)), sums=Counter(breached=2))
+    assert "2 breached today, 12 predicted" in page
+    assert 'Predicted to breach at the desk\'s pace</a></dt><dd class="warn-text">12</dd>' in page
+    assert "20 decided by people, reckoned as 20 an hour" in page
+
+
+@pytest.mark.stack
+async def test_the_forecast_is_the_desks_own_and_of_the_persons_portfolios(database: str) -> None:  # O6, V1
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(SERVICE.schema.read_text())
+        soon = [held(f"a/{n:02}", due_at=START + dt.timedelta(minutes=10)) for n in range(20)]
+        over = held("a/over", due_at=START - dt.timedelta(minutes=1))
+        for n, message in enumerate([noted(), noted("north", "north"), over, *soon, held("n/1", "north")], start=1):
+            await app.project(connection, [told(message, n, START, message.account)])
+        found = await ops.ahead(connection, (), START)
+        assert (found.waiting, found.late, found.predicted) == (22, 1, 19)
+        assert (await ops.ahead(connection, ("north",), START))[:4] == (1, 0, 0, 0)
+    finally:
+        await connection.close()
 
 
 def test_windows_of_a_dead_worker_are_shown_with_their_age() -> None:

@@ -21,7 +21,7 @@ ACCOUNTS = b"account,name,currency,limit,parent\nB1,Big,GBP,1000.00,\nE1,Ends,GB
 MORNING = dt.datetime.now(dt.UTC).replace(hour=12, minute=0) + dt.timedelta(days=7)
 """After the accounts were opened: time never goes back."""
 DAY = dt.timedelta(days=1)
-SALES = Credential("sam", "home", "sam", "sales", "home", ("*",))
+ANNOUNCER = Credential("sam", "home", "sam", "controller", "home", ("*",))
 CONTROLLER = Credential("con", "home", "con", "controller", "home", ("*",))
 LEADER = Credential("lea", "home", "lea", "team_leader", "home", ("*",))
 
@@ -54,7 +54,7 @@ class Desk:
 
     def place(self, at: dt.datetime, reference: str, account: str, total: str, **more: Any) -> dict[str, Any]:
         body = {"reference": reference, "account": account, "currency": "GBP", "total": total, "received_at": at.isoformat()}
-        return self._answered(lambda: self._client(SALES).post("/v1/orders", json=body | more, headers={"Prefer": "wait=30"}))
+        return self._answered(lambda: self._client(ANNOUNCER).post("/v1/orders", json=body | more, headers={"Prefer": "wait=30"}))
 
     def _answered(self, send: Callable[[], httpx.Response]) -> dict[str, Any]:
         """The outcome; an account that is on its way to the desk is waited for, as a sender does."""
@@ -70,7 +70,7 @@ class Desk:
         return self._clients[who.name]
 
     def waits(self, order: str) -> bool:
-        held = self._client(SALES).get("/v1/held").json()
+        held = self._client(ANNOUNCER).get("/v1/held").json()
         return any(each["order"] == order for each in held["orders"])
 
 
@@ -88,7 +88,7 @@ def announced(deal: str, account: str, value_minor: int, until_on: dt.date) -> d
 
 def test_a_deal_approved_at_the_level_needed_lets_its_order_pass_at_once(desk: Desk) -> None:  # O8, A6
     until = MORNING.date() + 14 * DAY
-    registered = desk.wish(SALES, MORNING, "register_deal", **announced("LAUNCH", "B1", 20_000_00, until))
+    registered = desk.wish(ANNOUNCER, MORNING, "register_deal", **announced("LAUNCH", "B1", 20_000_00, until))
     assert (registered["outcome"], told(registered)["level"]) == ("registered", "team_leader")
     wish = {"deal": "LAUNCH", "account": "B1", "reason": "spring launch"}
     assert told(desk.wish(CONTROLLER, MORNING, "approve_deal", **wish))["reason"] == "beyond_authority"
@@ -101,12 +101,12 @@ def test_a_deal_approved_at_the_level_needed_lets_its_order_pass_at_once(desk: D
 
 def test_a_deal_that_nobody_used_expires_and_a_held_order_goes(desk: Desk) -> None:  # O8, O7
     last = MORNING.date() + 2 * DAY
-    desk.wish(SALES, MORNING, "register_deal", **announced("GONE", "E1", 1_000_00, last))
+    desk.wish(ANNOUNCER, MORNING, "register_deal", **announced("GONE", "E1", 1_000_00, last))
     assert desk.wish(LEADER, MORNING, "approve_deal", deal="GONE", account="E1", reason="launch")["outcome"] == "approved"
     assert desk.place(MORNING + DAY, "waits", "E1", "600.00")["outcome"] == "held"
     assert desk.place(MORNING + 2 * DAY, "still", "E1", "600.00")["outcome"] == "held"
     note = {"order": "home/waits", "account": "E1", "note": "the next morning"}
-    desk.wish(SALES, MORNING + 3 * DAY, "note_order", **note)
+    desk.wish(ANNOUNCER, MORNING + 3 * DAY, "note_order", **note)
     deadline = time.monotonic() + 60
     while desk.waits("home/waits"):
         assert time.monotonic() < deadline, "the held order was not released by what the deal gave back"

@@ -100,6 +100,22 @@ def test_a_credential_sends_only_what_it_may_and_sees_only_its_own(running: Hous
         problem(other.get(f"/v1/flows/{flow}"), 404)
 
 
+def test_who_only_reads_sends_nothing_and_sees_what_there_is(running: House, client: httpx.Client) -> None:  # V8
+    event = {"specversion": "1.0", "id": "sal/1", "source": "/t", "type": "orders.note_order.v1",
+             "data": {"order": "first", "account": "A1", "note": "hurry"}}  # fmt: skip
+    media = {"Content-Type": "application/cloudevents+json"}
+    named = {"Quittance-Actor": "sal", "Quittance-Role": "sales", "Quittance-Team": "home"}
+    for who, headers in ((Credential("sal", "home", "sal", "sales", "*", ("*",)), {}), (console(), named)):
+        with running.client(who) as other:
+            answers = [
+                other.post("/v1/orders", json=order("of-sales"), headers=headers),
+                other.post("/v1/events", content=json.dumps(event), headers=media | headers),
+                other.post("/v1/files/wholesale", content=WHOLESALE.encode(), headers=CSV | headers),
+            ]
+            assert {problem(answer, 403)["detail"] for answer in answers} == {"the role sales only reads (V8)"}
+            assert other.get("/v1/held", headers=headers).status_code == 200
+
+
 def test_a_credential_reaches_only_accounts_of_its_portfolios(running: House, client: httpx.Client) -> None:
     who = Credential("s", "south", "s", "controller", "south", ("*",), ("south",))
     with running.client(who) as other:
@@ -356,6 +372,19 @@ def test_a_repaired_row_is_sent_again_and_the_flow_adds_up(running: House, clien
     after = finished(client, flow["flow"])
     assert (after["rows"], after["accepted_rows"], after["quarantined_rows"]) == (2, 2, 0)
     assert after["outcomes"] == {"released": 1}
+
+
+def test_what_waits_is_told_in_whole_to_the_consoles_credential_only(running: House, client: httpx.Client) -> None:  # G1, G2
+    sent_file(client, (WHOLESALE + line("stuck-1", account="NOBODY")).encode())
+    assert problem(httpx.get(f"{running.url}/parkedz"), 401)
+    assert problem(client.get("/parkedz"), 403)["detail"] == "this is for the console's credential"
+    otto = {"Quittance-Actor": "otto", "Quittance-Role": "ops", "Quittance-Team": "home"}
+    with running.client(console()) as asking:
+        told = asking.get("/parkedz", headers=otto).json()
+    kept = next(each for each in told["kept"] if "stuck-1" in each["about"])
+    assert kept["at"].startswith("line 2 of wholesale, file ")
+    assert "NOBODY" in kept["reason"] or "account" in kept["reason"]
+    assert "A thing" not in json.dumps(told)
 
 
 async def _repaired(running: House, rows: list[dict[str, Any]]) -> tuple[quarantine.Replayed, quarantine.Replayed]:

@@ -254,8 +254,8 @@ def withdraw(name: str = "D1", account: str = "acme") -> orders.WithdrawDeal:
 
 
 def approved(desk: Desk, name: str = "D1", value_minor: int = 50_000, **more: Any) -> None:
-    """A deal that sales registered and a director approved."""
-    desk.do(deal(name, value_minor, **more), role="sales", actor="sam")
+    """A deal that a controller registered and a director approved."""
+    desk.do(deal(name, value_minor, **more), role="controller", actor="sam")
     fact, *_ = desk.do(approve(name, more.get("account", "acme")), role="director")
     assert isinstance(fact, orders.DealApproved), fact
 

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.orders import NoteOrder
 from services.console.people import Person
-from services.console.wishes import _identity, _in_the_name_of, _read
+from services.console.wishes import _identity, _read, in_the_name_of
 
 ROSE = Person("rose", "Rose Osei", "controller", "desk", ("north", "a,b"))
 NOTE = NoteOrder(order="wholesale/1", account="A1", note="called")
@@ -65,7 +65,7 @@ def test_another_form_person_or_content_is_another_wish() -> None:
 
 
 def test_names_and_portfolios_travel_in_ascii() -> None:
-    headers = _in_the_name_of(Person("renée", "Renée", "controller", "desk", ("north", "a,b")))
+    headers = in_the_name_of(Person("renée", "Renée", "controller", "desk", ("north", "a,b")))
     assert headers["Quittance-Actor"] == "ren%C3%A9e"
     assert headers["Quittance-Portfolios"] == "north,a%2Cb"
-    assert "Quittance-Portfolios" not in _in_the_name_of(Person("rose", "Rose", "controller", "desk"))
+    assert "Quittance-Portfolios" not in in_the_name_of(Person("rose", "Rose", "controller", "desk"))

@@ -64,7 +64,7 @@ def refused(desk: Desk, message: Any, **who: str) -> str:
 
 def test_a_registered_deal_names_the_level_it_needs_and_reserves_nothing() -> None:  # O8, A6
     desk = desk_with()
-    (fact,) = desk.do(deal(value_minor=2_000_000), role="sales", actor="sam")
+    (fact,) = desk.do(deal(value_minor=2_000_000), role="controller", actor="sam")
     assert (fact.level, fact.by) == ("team_leader", "sam")
     assert reserved(desk) == (0, 0)
 
@@ -96,6 +96,14 @@ def test_a_deal_that_cannot_be_is_refused_and_leaves_nothing(wish: orders.Regist
     desk = desk_with()
     assert refused(desk, wish) == reason
     assert desk.deals() == ()
+
+
+def test_sales_announces_and_withdraws_nothing() -> None:  # V8
+    desk = desk_with()
+    assert refused(desk, deal(), role="sales", actor="sam") == "no_authority"
+    assert desk.deals() == ()
+    desk.do(deal(), role="controller", actor="sam")
+    assert refused(desk, withdraw(), role="sales", actor="sam") == "no_authority"
 
 
 def test_a_terminated_account_announces_nothing() -> None:
@@ -163,8 +171,8 @@ def test_a_declined_deal_is_over_and_only_authority_declines() -> None:
 def test_a_deal_is_withdrawn_by_who_registered_it_or_by_authority() -> None:
     desk = desk_with()
     approved(desk)
-    assert refused(desk, withdraw(), role="sales", actor="someone") == "no_authority"
-    (fact,) = desk.do(withdraw(), role="sales", actor="sam")
+    assert refused(desk, withdraw(), role="feed", actor="someone") == "no_authority"
+    (fact,) = desk.do(withdraw(), role="feed", actor="sam")
     assert fact.freed_minor == BIG
     assert reserved(desk) == (0, 0)
 

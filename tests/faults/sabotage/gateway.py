@@ -54,6 +54,20 @@ GUARDS = (
         tests=(DOOR + "test_a_command_carries_who_sent_it_from_the_credential",),
     ),
     Guard(
+        name="who only reads sends nothing",
+        promise="Who, V8",
+        file="services/gateway/intake.py",
+        takes_out=out("if who.only_reads:", "if False:"),
+        tests=(DOOR + "test_who_only_reads_sends_nothing_and_sees_what_there_is",),
+    ),
+    Guard(
+        name="what waits of all teams is told to the console only",
+        promise="Who, G1",
+        file="services/gateway/api.py",
+        takes_out=out("if not who.delegates:", "if False:"),
+        tests=(DOOR + "test_what_waits_is_told_in_whole_to_the_consoles_credential_only",),
+    ),
+    Guard(
         name="only the console speaks for people",
         promise="Who, G1",
         file="services/gateway/delegation.py",

@@ -246,6 +246,20 @@ GUARDS = (
         tests=(REFUSALS + "test_another_clock_is_refused",),
     ),
     Guard(
+        name="a login that the server refuses stops the start",
+        promise="Who",
+        file="shared/engine.py",
+        takes_out=out("(isinstance(error, LoginRefused) and not self._has_served)", "False"),
+        tests=(REFUSALS + "test_a_login_that_the_server_refuses_stops_the_start_and_says_where_and_how_to_mend_it",),
+    ),
+    Guard(
+        name="a login that is refused later is waited for",
+        promise="4",
+        file="shared/engine.py",
+        takes_out=out("isinstance(error, LoginRefused) and not self._has_served", "isinstance(error, LoginRefused)"),
+        tests=(REFUSALS + "test_a_login_that_is_refused_later_is_waited_for_like_a_database_that_is_away",),
+    ),
+    Guard(
         name="another partition count is refused",
         promise="Who",
         file="shared/topics.py",

@@ -238,6 +238,7 @@ def seams(house: House) -> dict[str, Any]:
     return {
         "asyncpg.connect": house.database.connect,
         "shared.database.create_database": _nothing,  # a schema a service instead
+        "shared.engine.check_login": _nothing,
         "shared.engine.create_topics": _nothing,
         "shared.engine.time": times,
         "shared.engine.dt": _Dates,
