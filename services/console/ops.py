@@ -102,7 +102,7 @@ class Window(NamedTuple):
 
 # --- services -------------------------------------------------------------------------------------------------------
 
-ADDED = ("handled_s", "facts_s", "backlog", "lag", "outbox", "parked_groups", "parked", "quarantine", "partitions", "timers_late",
+ADDED = ("handled_s", "facts_s", "backlog", "lag", "outbox", "parked_groups", "parked", "quarantine", "withheld", "partitions", "timers_late",
          "restarts", "gaps")  # fmt: skip
 """Figures of instances that add up to the service's; of all others the worst counts."""
 
@@ -129,7 +129,7 @@ def state_of(figures: Mapping[str, float], ready: bool, silent: bool) -> tuple[s
             return SAYS[word], "bad"
         if figures.get(word, 0) >= soon:
             return SAYS[word], "warn"
-    if figures.get("parked") or figures.get("quarantine"):
+    if figures.get("parked") or figures.get("quarantine") or figures.get("withheld"):
         return "look", "warn"
     return "running", "ok"
 

@@ -42,6 +42,7 @@ SUMS = {
     "parked_groups": "quittance_parked_groups",
     "parked": "quittance_parked_messages",
     "quarantine": "quittance_quarantine_waiting",
+    "withheld": "quittance_withheld_waiting",
     "partitions": "quittance_partitions_held",
     "timers_late": "quittance_timers_late",
     "restarts": "quittance_restarts_total",

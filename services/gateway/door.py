@@ -36,6 +36,7 @@ class Traffic:
             "quittance_http_seconds", "Time until a request was answered", ["route"], buckets=SECONDS_BUCKETS, registry=registry
         )
         self.shed = Counter("quittance_http_shed", "Requests answered 429, by what was full", ["full"], registry=registry)
+        self.withheld = Gauge("quittance_withheld_waiting", "Rows in quarantine that wait for their sender", registry=registry)
         self._inside = Gauge("quittance_http_inside", "Requests inside now, files too", registry=registry)
         self.requests = self.uploads = 0
 

@@ -11,7 +11,7 @@ import asyncpg
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from services.gateway import api, credentials, described, uploads
+from services.gateway import api, credentials, described, uploads, withheld
 from services.gateway.answering import Desk
 from services.gateway.app import SERVICE
 from services.gateway.backlog import Backlog
@@ -26,6 +26,8 @@ from shared.serve import probe_routes
 from shared.settings import Settings
 
 SWEEP_S = 3600.0
+WITHHELD_S = 10.0
+"""How often what is withheld is counted, for metrics."""
 
 
 def application(engine: Engine, settings: Settings) -> FastAPI:
@@ -88,8 +90,16 @@ async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
             group.create_task(waiters.listen(), name="listen")
             group.create_task(desk.reader.run(), name="files")
             group.create_task(_sweep(pool), name="sweep")
+            group.create_task(_count(pool, traffic), name="count")
     finally:
         pool.terminate()
+
+
+async def _count(pool: asyncpg.Pool, traffic: Traffic) -> None:
+    while True:
+        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            traffic.withheld.set(await withheld.waiting(pool))
+        await asyncio.sleep(WITHHELD_S)
 
 
 async def _sweep(pool: asyncpg.Pool) -> None:

@@ -113,12 +113,13 @@ async def stuck(pool: asyncpg.Pool) -> Stuck:
         "select id, flow, team, kind, line, reference, faults, at from withheld where status = 'waiting' order by id limit $1",
         SHOWN_MAX,
     )
-    total = len(rows) if len(rows) < SHOWN_MAX else await _waiting(pool)
+    total = len(rows) if len(rows) < SHOWN_MAX else await waiting(pool)
     kept = (*found.kept, *(_kept(row) for row in rows))[:SHOWN_MAX]
     return msgspec.structs.replace(found, kept=kept, kept_total=min(found.kept_total + total, COUNTED_MAX))
 
 
-async def _waiting(pool: asyncpg.Pool) -> int:
+async def waiting(pool: asyncpg.Pool) -> int:
+    """How many wait for their sender or for us, counted up to a bound. Index: withheld_of_team."""
     count: int = await pool.fetchval(
         "select count(*) from (select from withheld where status = 'waiting' limit $1) as counted", COUNTED_MAX
     )

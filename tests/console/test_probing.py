@@ -16,6 +16,7 @@ from prometheus_client import generate_latest
 from services.console import probing
 from services.console.app import SERVICE
 from services.console.probing import Place, Probe, ask_all, figures, places, samples_of
+from services.gateway.door import Traffic
 from shared.batch import Batch
 from shared.metrics import Metrics
 
@@ -46,8 +47,10 @@ def test_an_entry_that_is_no_place_is_named(wrong: str) -> None:
         places(f"accounts=accounts:9100,{wrong}")
 
 
-def test_every_figure_is_read_from_a_metric_that_the_kit_has() -> None:
-    there = {family.name for family in Metrics("any").registry.collect()}
+def test_every_figure_is_read_from_a_metric_that_there_is() -> None:
+    registry = Metrics("any").registry
+    Traffic(registry)
+    there = {family.name for family in registry.collect()}
     wanted = [*probing.SUMS.values(), *probing.HIGHEST.values(), *probing.RATES.values(), *probing.DURATIONS.values()]
     assert {name.removesuffix("_total") for name in wanted} <= there
 
