@@ -102,8 +102,8 @@ class Window(NamedTuple):
 
 # --- services -------------------------------------------------------------------------------------------------------
 
-ADDED = ("handled_s", "facts_s", "backlog", "lag", "outbox", "parked_groups", "parked", "quarantine", "withheld", "partitions", "timers_late",
-         "restarts", "gaps")  # fmt: skip
+ADDED = ("handled_s", "facts_s", "backlog", "lag", "outbox", "parked_groups", "parked", "quarantine", "withheld", "partitions",
+         "timers_late", "restarts", "gaps")  # fmt: skip
 """Figures of instances that add up to the service's; of all others the worst counts."""
 
 
