@@ -167,7 +167,10 @@ class Trade:
         )  # fmt: skip
         approved = ApproveDeal(deal=deal, account=account, reason=deal)
         quoted = PlaceOrder(order=order, account=account, placed=replace(placed, deal=deal))
-        then = [trade.Act(self._began, f"approve/{deal}", account, approved), trade.Act(self._began, f"place/{order}", account, quoted)]
+        then = [
+            trade.Act(self._began, f"approve/{deal}", account, approved),
+            trade.Act(self._began, f"place/{order}", account, quoted),
+        ]
         return Event(f"deal/{deal}", account, announced, deque(then))
 
     def _placed(self) -> Placed:
