@@ -37,7 +37,7 @@ def test_on_a_phone_all_pages_are_behind_one_button_and_no_script_is_needed(offi
     shown = [name for _, name, path, roles in NAVIGATION if "director" in roles and path in paths()]
     assert links.all_inner_texts()[1:] == shown
     boxes = [link.bounding_box() for link in links.all()[1:]]
-    assert all(box and 0 <= box["x"] and box["x"] + box["width"] <= PHONE[0] and box["height"] >= TOUCH_PX for box in boxes)
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE[0] and box["height"] >= TOUCH_PX for box in boxes)
     assert page.get_by_role("button", name="Sign out").is_visible()
     page.get_by_role("link", name="Deals").click()
     page.wait_for_url("**/deals")
