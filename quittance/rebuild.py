@@ -1,11 +1,13 @@
 """`quittance rebuild`: a service's read tables are written again, while all others go on.
 
-Rows that are decided on come from the service's own journal. What the gateway projects from the facts of others (its index of
-accounts, held orders, how each command ended) comes from the topics, up to where the gateway has read.
+Rows that are decided on come from the service's own journal. What a service projects from the facts of others (the gateway's
+index of accounts, held orders and how each command ended; all that the console's pages read) comes from the topics, up to where
+the service has read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -27,8 +29,16 @@ AT_ONCE = 2_000
 """Facts projected by one statement per table."""
 SCRATCH = "rebuilding"
 """Schema in which the projections grow beside those that are in use."""
-PROJECTED = ("account", "held", "tally", "wish")
-"""The gateway's tables that follow from facts, wholly or in part."""
+PROJECTED: dict[str, tuple[str, ...]] = {
+    "gateway": ("account", "held", "tally", "wish"),
+    "console": (
+        "orders", "accounts", "account_days", "debts", "desk_days", "book", "stop_turns", "requests", "items", "entries",
+        "deals", "deal_uses", "covers", "said", "policies", "tally", "tally_waiting", "tally_lane",
+    ),
+}  # fmt: skip
+"""The tables of a service that follow from facts: of the gateway's wholly or in part, of the console's wholly."""
+FREE_S_MAX, FREE_LOOK_S = 10.0, 0.02
+"""How long the exchange waits for a moment in which no page reads, and how often it looks."""
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -69,24 +79,37 @@ Seen = dict[tuple[str, int, str], int]
 
 async def _projected(settings: Settings, connection: asyncpg.Connection, service: Service, project: Project) -> int:
     """Project all facts once beside the tables in use, then the newest of them and the exchange under the locks of all leases."""
-    await _scratch(connection)
+    await _scratch(connection, service)
     heard = Arrivals(service, settings.partitions).topics()
     done: Seen = {}
     count = await _project_until(settings, connection, service, project, heard, done, await _seen(connection))
     async with connection.transaction():
         await connection.fetch("select epoch from lease order by partition for update")
         count += await _project_until(settings, connection, service, project, heard, done, await _seen(connection))
-        await _exchange(connection)
+        await _require_nothing_parked(connection, service)
+        await (_exchange(connection) if service.name == "gateway" else _swap(connection, service))
     await connection.execute(f"drop schema {SCRATCH} cascade")
     return count
 
 
-async def _scratch(connection: asyncpg.Connection) -> None:
+async def _scratch(connection: asyncpg.Connection, service: Service) -> None:
+    """The service's own schema once more, so that tables and indexes that take the place of others have their names."""
     await connection.execute(f"drop schema if exists {SCRATCH} cascade")
     await connection.execute(f"create schema {SCRATCH}")
-    for table in PROJECTED:
-        await connection.execute(f"create table {SCRATCH}.{table} (like {table} including all)")
-    await connection.execute(f"insert into {SCRATCH}.wish (id, flow, type, subject) select id, flow, type, subject from wish")
+    await connection.execute(f"set search_path = {SCRATCH}")
+    await connection.execute(service.schema.read_text())
+    await connection.execute("set search_path = public")
+    made = await connection.fetch("select tablename from pg_tables where schemaname = $1", SCRATCH)
+    if others := [f'{SCRATCH}."{name}"' for (name,) in made if name not in PROJECTED[service.name]]:
+        await connection.execute(f"drop table {', '.join(others)} cascade")
+    if service.name == "gateway":
+        await connection.execute(f"insert into {SCRATCH}.wish (id, flow, type, subject) select id, flow, type, subject from wish")
+
+
+async def _require_nothing_parked(connection: asyncpg.Connection, service: Service) -> None:
+    """What is parked was read, so it is projected here; projected again when it is repaired, it would count twice."""
+    if parked := await connection.fetchval("select count(*) from parked"):
+        raise Unusable(f"{service.name} has {parked} parked messages: repair them first (`quittance parked`), then rebuild")
 
 
 async def _seen(connection: asyncpg.Connection) -> Seen:
@@ -151,3 +174,25 @@ async def _exchange(connection: asyncpg.Connection) -> None:
             portfolio = excluded.portfolio, at_desk = excluded.at_desk;
         """
     )
+
+
+async def _swap(connection: asyncpg.Connection, service: Service) -> None:
+    """The new tables in place of the old ones: at once, however many facts they keep."""
+    await _lock(connection, service)
+    for table in PROJECTED[service.name]:
+        await connection.execute(f"drop table public.{table}")
+        await connection.execute(f"alter table {SCRATCH}.{table} set schema public")
+
+
+async def _lock(connection: asyncpg.Connection, service: Service) -> None:
+    """All tables or none: who holds some and waits for one may meet a page that holds that one and waits for them."""
+    tables = ", ".join(f"public.{table}" for table in PROJECTED[service.name])
+    deadline = time.monotonic() + FREE_S_MAX
+    while time.monotonic() < deadline:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"lock table {tables} in access exclusive mode nowait")
+            return
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(FREE_LOOK_S)
+    raise Unusable(f"{service.name} was read all the time: nothing was changed, try again")

@@ -20,8 +20,8 @@ from contracts import orders
 from contracts.accounts import Terms
 from contracts.envelope import TYPE_NAMES
 from contracts.message import Message
-from services.console import book, guarding, pages, past, policies, position, queue, said, wording
-from services.console.book import Entry, Found
+from services.console import as_of, book, booking, guarding, pages, past, policies, position, queue, said, wording
+from services.console.book import Entry, Found, Waiting
 from services.console.booking import actions_of, reasons_of
 from services.console.following import Account, terms_of
 from services.console.position import Part
@@ -108,10 +108,11 @@ async def show(request: Request, name: str, status: int = 200, **more: Any) -> R
     found = await book.account(request.app.state.pool, who.portfolios, name)
     if found is None:
         raise HTTPException(404, f"no account {name!r} is known here, or it is in a portfolio that you do not see")
-    day = as_of(request)
+    day = as_of.asked(request)
     values = await (_then(request, found, day) if day else _now(request, found))
     told = {"refused": "", "typed": {}, "done": DONE.get(request.query_params.get("done", ""), "")}
-    around = {"found": found, "page": found.page, "as_of": day, "may": who.role in guarding.DESK, "me": who.name}
+    may = who.role in guarding.DESK and day is None
+    around = {"found": found, "page": found.page, "as_of": day, "on": day or _today(request), "may": may, "me": who.name}
     around |= {"tones": TONES, "today": _today(request)}
     return pages.render(request, "account.html", status=status, **{**around, **values, **told, **more})
 
@@ -122,15 +123,6 @@ DONE = {
     "sent": "Sent. The answer is not there yet; this page shows it as soon as it is.",
 }
 """What a person is told after a wish, where the page itself does not show it."""
-
-
-def as_of(request: Request) -> dt.date | None:
-    """The past day that is asked for; anything else is now."""
-    try:
-        day = dt.date.fromisoformat(request.query_params.get("as_of", ""))
-    except ValueError:
-        return None
-    return day if day < _today(request) else None
 
 
 def _today(request: Request) -> dt.date:
@@ -155,17 +147,36 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
         "terms": wording.terms_told(_terms(page.terms), page.currency),
         "full": _terms(page.terms),
         "tiers": TIERS,
+        "was_known": True,
     }
 
 
 async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
-    """How it stood when that day ended. What is only kept as it is now, is not shown."""
-    pool, page = request.app.state.pool, found.page
-    ended = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
-    members = await past.as_of(pool, page.home, day)
-    figures = await _figures(request, page.account, members, ended - dt.timedelta(microseconds=1))
-    entries = await book.timeline(pool, page.account, "", min(_before(request), (ended, "")))
-    return {**figures, "entries": _entries(entries, page.currency), "kind": ""}
+    """How it stood when that day ended, from what had been said by then. `page` is None before it was opened."""
+    pool, name, ended = request.app.state.pool, found.page.account, as_of.end_of(day)
+    members = await past.as_of(pool, found.page.home, day)
+    figures = await _figures(request, name, members, ended - dt.timedelta(microseconds=1))
+    view = await as_of.booked(pool, [name], day)
+    page, row = view.pages.get(name), figures["row"]
+    entries = await book.timeline(pool, name, "", min(_before(request), (ended, "")))
+    return {
+        **figures,
+        "page": page or booking.Page(account=name, name=found.page.name, currency=found.page.currency),
+        "was_known": page is not None or row is not None,
+        "ageing": ageing(await as_of.debts(pool, name, day), members, name, day),
+        "items": await as_of.items(pool, name, day),
+        "orders": await as_of.open_orders(pool, row, day) if row is not None else [],
+        "requests": [
+            Waiting(each, found.page.name, page is not None and booking.fits(each, page), found.page.terms)
+            for each in view.requests.values()
+            if each.state == booking.OPEN
+        ],
+        "reasons": reasons_of(page) if page is not None else [],
+        "actions": actions_of(page) if page is not None else [],
+        "entries": _entries(entries, found.page.currency),
+        "kind": "",
+        "full": _terms(page.terms) if page is not None else None,
+    }
 
 
 async def _figures(request: Request, name: str, members: Sequence[Account], at: dt.datetime) -> dict[str, Any]:
@@ -236,10 +247,19 @@ async def part(request: Request) -> Response:
     if found is None or field not in MOVED_BY:
         raise HTTPException(404, "no such account or part of its exposure")
     title, moved_by = MOVED_BY[field]
-    facts = await said.of_account(request.app.state.pool, name, [TYPE_NAMES[each] for each in moved_by])
+    day = as_of.asked(request)
+    until = as_of.end_of(day) - dt.timedelta(microseconds=1) if day else said.END_OF_TIME
+    facts = await said.of_account(request.app.state.pool, name, [TYPE_NAMES[each] for each in moved_by], until)
     shown = [(fact, change) for fact in facts if (change := moved(fact.data, field)) != 0]
     around: dict[str, Any] = {"page": found.page, "title": title, "facts": shown, "most": said.SHOWN_MAX}
-    return pages.render(request, "account_part.html", now_minor=found.position[field], **around)
+    around |= {"as_of": day, "today": _today(request)}
+    return pages.render(request, "account_part.html", minor=await _minor(request, name, field, day), **around)
+
+
+async def _minor(request: Request, name: str, field: str, day: dt.date | None) -> int:
+    pool = request.app.state.pool
+    rows = await (past.of_accounts(pool, [name], day) if day else queue.accounts_of(pool, [name]))
+    return getattr(rows[name], field) if name in rows else 0
 
 
 def moved(data: Any, field: str) -> int | None:
@@ -276,14 +296,15 @@ def moved(data: Any, field: str) -> int | None:
 
 async def stops(request: Request) -> Response:
     who = guarding.require(request, *guarding.LOOKING)
-    found = await book.stops(request.app.state.pool, who.portfolios)
-    today = _today(request)
+    pool, day, today = request.app.state.pool, as_of.asked(request), _today(request)
+    found = await (as_of.stops(pool, who.portfolios, day) if day else book.stops(pool, who.portfolios))
     rows = [(each, reasons_of(each.page), [one for one in actions_of(each.page) if one.outcome is None]) for each in found]
     stopped = [row for row in rows if row[0].page.status == "on_stop"]
     coming = [row for row in rows if row[0].page.status != "on_stop"]
     missed = sum(1 for row in stopped if row[0].page.missed)
     mine = sum(1 for row in stopped if row[0].page.owner == who.name)
     values: dict[str, Any] = {"stopped": stopped, "coming": coming, "missed": missed, "mine": mine, "today": today}
+    values |= {"as_of": day, "on": day or today}
     return pages.render(request, "stops.html", **values)
 
 

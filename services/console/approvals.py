@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import Terms
-from services.console import account, book, dealing, desk, guarding, pages, queue, wording
+from services.console import account, as_of, book, dealing, desk, guarding, pages, queue, wording
 from services.console.book import Waiting
 from services.console.people import Person
 from shared.service import people_in
@@ -27,22 +27,26 @@ async def inbox(request: Request) -> Response:
 
 
 async def show(request: Request, status: int = 200, refused: str = "", typed: Mapping[str, str] = NOTHING_TYPED) -> Response:
-    """What this person may answer first, then their own, then what waits for others; what was answered last below."""
+    """What this person may answer first, then their own, then what waits for others; what was answered last below. Of a past day
+    nothing can be answered any more."""
     who = guarding.require(request, *guarding.DESK)
-    pool = request.app.state.pool
-    waiting = await book.requests(pool, who.portfolios)
-    answered = await book.requests(pool, who.portfolios, state="")
+    pool, day = request.app.state.pool, as_of.asked(request)
+    waiting = await (as_of.requests(pool, who.portfolios, day) if day else book.requests(pool, who.portfolios))
+    answered = await (as_of.answered(pool, who.portfolios, day) if day else book.requests(pool, who.portfolios, state=""))
+    mine = [each for each in waiting if day is None and may_answer(who, each)]
+    own = [each for each in waiting if day is None and is_own(who, each)]
     values: dict[str, Any] = {
-        "mine_to_answer": [shown(each) for each in waiting if may_answer(who, each)],
-        "own": [shown(each) for each in waiting if is_own(who, each)],
-        "others": [shown(each) for each in waiting if not is_own(who, each) and not may_answer(who, each)],
+        "mine_to_answer": [shown(each) for each in mine],
+        "own": [shown(each) for each in own],
+        "others": [shown(each) for each in waiting if each not in mine and each not in own],
         "answered": [shown(each) for each in answered[: book.SHOWN]],
-        "deals": await dealing.answerable(request),
-        "referred": await _referred(request),
+        "deals": [] if day else await dealing.answerable(request),
+        "referred": 0 if day else await _referred(request),
         "refused": refused,
         "typed": typed,
         "done": account.DONE.get(request.query_params.get("done", ""), ""),
     }
+    values |= {"as_of": day, "today": pages.now(request).date()}
     return pages.render(request, "approvals.html", status=status, **values)
 
 

@@ -16,7 +16,8 @@ import asyncpg
 from contracts import accounts, orders
 from contracts.envelope import Envelope
 from contracts.message import Message
-from services.console.booking import BOOKED, Page, Request, View, book
+from services.console.booking import BOOKED, Page, Request, Turn, View, book
+from services.console.following import Account
 from services.console.keeping import Kept
 from services.console.queue import literal
 from services.console.said import COLUMNS, END_OF_TIME, Said, said_in
@@ -24,6 +25,8 @@ from services.console.telling import tell
 
 PAGES = Kept("book", Page, "account")
 REQUESTS = Kept("requests", Request, "request")
+STOP_TURNS = "stop_turns"
+"""Which accounts were on the list of stops on a past day; all else of a past day follows from what was said (`as_of`)."""
 
 NOTE, STATUS, TERMS, REQUEST, DECISION = "note", "status", "terms", "request", "decision"
 KINDS: dict[type[Message], str] = {
@@ -106,6 +109,17 @@ async def _book(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> No
         book(view, fact)
     await PAGES.save(connection, [view.pages[name] for name in view.turned])
     await REQUESTS.save(connection, [view.requests[name] for name in view.answered])
+    await _add_turns(connection, view.turns)
+
+
+async def _add_turns(connection: asyncpg.Connection, turns: Sequence[Turn]) -> None:
+    if turns:
+        await connection.execute(
+            f"insert into {STOP_TURNS} (fact, account, at, sequence, listed) "
+            "select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::boolean[]) "
+            "on conflict (fact) do nothing",
+            *map(list, zip(*turns, strict=True)),
+        )
 
 
 async def _open_requests(connection: asyncpg.Connection, names: Iterable[str]) -> dict[str, Request]:
@@ -193,10 +207,10 @@ OPEN_ORDERS_MAX = 100
 
 
 class Found(NamedTuple):
-    """An account of the book beside what it could cost now."""
+    """An account of the book beside what it could cost, now or then."""
 
     page: Page
-    position: asyncpg.Record
+    position: asyncpg.Record | Account
 
 
 _PARTS = """a.open_minor, a.unbilled_minor, a.reserved_minor, a.deals_minor, a.soft_credits_minor, a.disputed_minor,
@@ -324,12 +338,13 @@ async def items(connection: asyncpg.Connection | asyncpg.Pool, name: str) -> lis
 
 
 class Waiting(NamedTuple):
-    """A request beside its account; `fits` says whether that still is what the request was weighed against."""
+    """A request beside its account; `fits` says whether that still is what the request was weighed against. `terms` are the
+    account's, as JSON."""
 
     request: Request
     name: str
     fits: bool
-    terms: bytes
+    terms: bytes = b"{}"
 
 
 async def requests(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -90,6 +90,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
 
 
+class Turn(NamedTuple):
+    """By this fact an account came on the list of stops, or left it."""
+
+    fact: str
+    account: str
+    at: dt.datetime
+    sequence: int
+    listed: bool
+
+
 class View:
     """The rows that a batch of facts concerns, as they were; `book` moves them on.
 
@@ -99,6 +109,7 @@ class View:
     def __init__(self, pages: Mapping[str, Page], requests: Mapping[str, Request]) -> None:
         self.pages, self.requests = dict(pages), dict(requests)
         self.turned: dict[str, None] = {}
+        self.turns: list[Turn] = []
         self.answered: dict[str, None] = {}
 
     def put(self, page: Page) -> None:
@@ -121,6 +132,20 @@ def book(view: View, fact: Envelope) -> None:
         view.put(change(view.pages[data.account], data, fact))
     if (answer := _ANSWERS.get(type(data))) is not None:
         answer(view, data, fact)
+    if (listed := is_listed(view.pages[data.account])) != is_listed(page):
+        view.turns.append(Turn(fact.id, data.account, fact.time, sequence, listed))
+
+
+def is_listed(page: Page) -> bool:
+    """On stop, or announced."""
+    return page.status == ON_STOP or page.stops_on is not None
+
+
+def fits(request: Request, page: Page) -> bool:
+    """Whether the account still is what the request was weighed against."""
+    if request.kind == "limit":
+        return (page.limit_minor, page.limit_expires_on) == (request.was_minor, request.was_expires_on)
+    return page.terms == request.was_terms
 
 
 # --- the account ----------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from starlette.routing import Route
 
 from contracts.message import Command
 from contracts.orders import ApproveDeal, DeclineDeal, RegisterDeal, WithdrawDeal
-from services.console import deals, guarding, pages, policies, position, queue, wishes
-from services.console.deals import Deal, Shown
+from services.console import as_of, deals, guarding, pages, past, policies, position, queue, wishes
+from services.console.deals import Deal, Shown, Sum
 from services.console.following import Account
 from services.console.people import Person
 from services.console.wishes import Outcome
@@ -53,9 +53,10 @@ class Wanted(NamedTuple):
 
     show: str
     text: str
+    as_of: dt.date | None = None
 
     def path(self, **more: str) -> str:
-        asked = {name: value for name, value in {**self._asdict(), **more}.items() if value}
+        asked = {name: str(value) for name, value in {**self._asdict(), **more}.items() if value}
         return f"/deals?{urlencode({'q' if name == 'text' else name: value for name, value in asked.items()})}"
 
 
@@ -90,7 +91,7 @@ async def _page(
 ) -> Response:
     shown = await _asked_for(request)
     hand = await _in_hand(request, shown) if shown is not None else {"shown": None}
-    may_announce = guarding.person(request).role in guarding.DESK
+    may_announce = guarding.person(request).role in guarding.DESK and as_of.asked(request) is None
     form = {
         "may_announce": may_announce,
         "form": shown is None and may_announce and (given is not None or "new" in request.query_params),
@@ -102,20 +103,34 @@ async def _page(
 
 async def _list(request: Request) -> dict[str, Any]:
     who, wanted, today = guarding.person(request), _wanted(request), _today(request)
-    pool = request.app.state.pool
-    ask = deals.ended_ones if wanted.show == "over" else deals.open_ones
-    rows = await ask(pool, who.portfolios, wanted.text)
+    rows, sums, cut = await _rows(request, who, wanted, today)
     chosen = request.path_params.get("id") or request.query_params.get("deal", "")
     return {
         "rows": rows,
-        "sums": await deals.sums(pool, who.portfolios, today),
+        "sums": sums,
         "wanted": wanted,
         "chosen": chosen,
         "today": today,
+        "as_of": wanted.as_of,
+        "on": wanted.as_of or today,
         "beside": _beside([row.deal.id for row in rows], chosen),
         "left": left,
-        "cut": len(rows) == deals.SHOWN,
+        "cut": cut,
     }
+
+
+async def _rows(request: Request, who: Person, wanted: Wanted, today: dt.date) -> tuple[list[Shown], list[Sum], bool]:
+    """What the list shows, the figures above it, and whether there is more; of a past day as it stood."""
+    pool, seen, text, day = request.app.state.pool, who.portfolios, wanted.text, wanted.as_of
+    if day is None:
+        ask = deals.ended_ones if wanted.show == "over" else deals.open_ones
+        rows, sums = await ask(pool, seen, text), await deals.sums(pool, seen, today)
+        return rows, sums, len(rows) == deals.SHOWN
+    if wanted.show == "over":
+        rows = await as_of.ended_deals(pool, seen, day, text)
+        return rows, [], len(rows) == deals.SHOWN
+    rows = await as_of.open_deals(pool, seen, day, text)
+    return rows[: deals.SHOWN], as_of.sums_of(rows, day), len(rows) > deals.SHOWN
 
 
 def _beside(ids: list[str], chosen: str) -> tuple[str, str]:
@@ -146,26 +161,32 @@ def left(deal: Deal, today: dt.date) -> Left:
 
 
 async def _in_hand(request: Request, shown: Shown) -> dict[str, Any]:
-    """A deal with the exposure it stands in, what would hold its order, and what this person may do to it."""
-    account, rules = await _account(request, shown.deal)
+    """A deal with the exposure it stands in, what would hold its order, and what this person may do to it: of a past day
+    nothing."""
+    day, today = as_of.asked(request), _today(request)
+    account, rules = await _account(request, shown.deal, day)
+    who = guarding.person(request)
     return {
         "shown": shown,
-        "today": _today(request),
+        "today": today,
+        "as_of": day,
+        "on": day or today,
         "left": left,
         "account": account,
-        "exposure": _exposure(account, shown.deal, rules, _today(request)) if account is not None and rules is not None else None,
+        "exposure": _exposure(account, shown.deal, rules, day or today) if account is not None and rules is not None else None,
         "holding": [reasons.told(finding, shown.deal.currency) for finding in shown.deal.findings],
-        "why_not": _why_not(guarding.person(request), shown.deal, rules),
-        "may": _may(guarding.person(request), shown.deal, rules),
+        "why_not": _why_not(who, shown.deal, rules) if day is None else "",
+        "may": _may(who, shown.deal, rules) if day is None else frozenset(),
     }
 
 
-async def _account(request: Request, deal: Deal) -> tuple[Account | None, Rules | None]:
-    pool = request.app.state.pool
-    account = (await queue.ACCOUNTS.load(pool, [deal.account])).get(deal.account)
-    if account is None:
+async def _account(request: Request, deal: Deal, day: dt.date | None) -> tuple[Account | None, Rules | None]:
+    pool, name = request.app.state.pool, deal.account
+    rows = await (past.of_accounts(pool, [name], day) if day else queue.accounts_of(pool, [name]))
+    if name not in rows:
         return None, None
-    return account, policies.rules_now(await policies.adopted(pool), pages.now(request), account)
+    at = as_of.end_of(day) - dt.timedelta(microseconds=1) if day else pages.now(request)
+    return rows[name], policies.rules_now(await policies.adopted(pool), at, rows[name])
 
 
 class Drawn(NamedTuple):
@@ -358,7 +379,8 @@ async def _moved(pool: asyncpg.Pool, before: Deal) -> None:
 
 def _wanted(request: Request) -> Wanted:
     show = request.query_params.get("show", "")
-    return Wanted(show if show in SHOWS[1:] else "", request.query_params.get("q", "").replace("\0", "").strip()[:NAME_MAX])
+    text = request.query_params.get("q", "").replace("\0", "").strip()[:NAME_MAX]
+    return Wanted(show if show in SHOWS[1:] else "", text, as_of.asked(request))
 
 
 def _today(request: Request) -> dt.date:
@@ -367,7 +389,10 @@ def _today(request: Request) -> dt.date:
 
 async def _asked_for(request: Request) -> Shown | None:
     name = request.path_params.get("id") or request.query_params.get("deal", "")
-    return await deals.one(request.app.state.pool, guarding.person(request).portfolios, name[:NAME_MAX]) if name else None
+    pool, seen, day = request.app.state.pool, guarding.person(request).portfolios, as_of.asked(request)
+    if not name:
+        return None
+    return await (as_of.deal(pool, seen, name[:NAME_MAX], day) if day else deals.one(pool, seen, name[:NAME_MAX]))
 
 
 async def _found(request: Request) -> Shown:

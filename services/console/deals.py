@@ -179,30 +179,36 @@ class Shown(NamedTuple):
     uses: tuple[tuple[str, int, dt.datetime], ...] = ()
 
 
-_VISIBLE = "($1::text[] = '{}' or a.portfolio = any($1))"
+VISIBLE = "($1::text[] = '{}' or a.portfolio = any($1))"
 _COLUMNS = ", ".join(f'd."{name}"' for name in DEALS.kinds)
 _FROM = "from deals d left join accounts a using (account)"
+NAMED = f"coalesce(a.name, d.account) as name {_FROM}"
+
+
+def search(text: str) -> str:
+    """Whether a deal or its account is called so; `text` is the place of the pattern among the values."""
+    return f"({text} = '%%' or d.deal ilike {text} or d.account ilike {text} or a.name ilike {text})"
 
 
 async def open_ones(database: Database, seen: Iterable[str], text: str = "") -> list[Shown]:
     """Those that wait for an approval first, then those that end soonest. Index: deals_open."""
     rows = await database.fetch(
         f"""
-        select {_COLUMNS}, coalesce(a.name, d.account) as name {_FROM}
-        where d.ended_at is null and {_VISIBLE} and {_SEARCH}
+        select {_COLUMNS}, {NAMED}
+        where d.ended_at is null and {VISIBLE} and {search("$2")}
         order by d.state = 'registered' desc, d.until_on, d.id limit $3
         """,
         list(seen), f"%{literal(text)}%", SHOWN,
     )  # fmt: skip
-    return await _with_uses(database, rows)
+    return await with_uses(database, rows)
 
 
 async def waiting(database: Database, seen: Iterable[str]) -> list[Shown]:
     """Those that wait for an approval, the first window first. Index: deals_open."""
     rows = await database.fetch(
         f"""
-        select {_COLUMNS}, coalesce(a.name, d.account) as name {_FROM}
-        where d.ended_at is null and d.state = '{REGISTERED}' and {_VISIBLE} order by d.from_on, d.until_on, d.id limit $2
+        select {_COLUMNS}, {NAMED}
+        where d.ended_at is null and d.state = '{REGISTERED}' and {VISIBLE} order by d.from_on, d.until_on, d.id limit $2
         """,
         list(seen), SHOWN,
     )  # fmt: skip
@@ -213,24 +219,19 @@ async def ended_ones(database: Database, seen: Iterable[str], text: str = "") ->
     """Those that are over, newest first. Index: deals_ended."""
     rows = await database.fetch(
         f"""
-        select {_COLUMNS}, coalesce(a.name, d.account) as name {_FROM}
-        where d.ended_at is not null and {_VISIBLE} and {_SEARCH}
+        select {_COLUMNS}, {NAMED}
+        where d.ended_at is not null and {VISIBLE} and {search("$2")}
         order by d.ended_at desc, d.id limit $3
         """,
         list(seen), f"%{literal(text)}%", SHOWN,
     )  # fmt: skip
-    return await _with_uses(database, rows)
-
-
-_SEARCH = "($2 = '%%' or d.deal ilike $2 or d.account ilike $2 or a.name ilike $2)"
+    return await with_uses(database, rows)
 
 
 async def one(database: Database, seen: Iterable[str], name: str) -> Shown | None:
     """One announcement by its id, if this person sees it."""
-    rows = await database.fetch(
-        f"select {_COLUMNS}, coalesce(a.name, d.account) as name {_FROM} where d.id = $2 and {_VISIBLE}", list(seen), name
-    )
-    found = await _with_uses(database, rows)
+    rows = await database.fetch(f"select {_COLUMNS}, {NAMED} where d.id = $2 and {VISIBLE}", list(seen), name)
+    found = await with_uses(database, rows)
     return found[0] if found else None
 
 
@@ -246,7 +247,7 @@ async def sequence_of(database: Database, name: str) -> int:
     return int(await database.fetchval("select sequence from deals where id = $1", name) or 0)
 
 
-async def _with_uses(database: Database, rows: Sequence[asyncpg.Record]) -> list[Shown]:
+async def with_uses(database: Database, rows: Sequence[asyncpg.Record]) -> list[Shown]:
     """Index: deal_uses_of."""
     found = await database.fetch(
         'select deal, "order", used_minor, at from deal_uses where deal = any($1::text[]) order by at',
@@ -277,7 +278,7 @@ async def sums(database: Database, seen: Iterable[str], today: dt.date) -> list[
             coalesce(sum(value_minor) filter (where state = 'registered'), 0)::bigint as waiting_minor,
             count(*) filter (where state = 'approved') as approved, sum(d.reserved_minor)::bigint as reserved_minor,
             count(*) filter (where until_on < $2::date + 7) as ending
-        {_FROM} where d.ended_at is null and {_VISIBLE} group by d.currency order by sum(value_minor) desc
+        {_FROM} where d.ended_at is null and {VISIBLE} group by d.currency order by sum(value_minor) desc
         """,
         list(seen), today,
     )  # fmt: skip

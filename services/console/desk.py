@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.console import acting, clock, explaining, guarding, hand, in_hand, pages, policies, queue, wishes
+from services.console import acting, as_of, clock, explaining, guarding, hand, in_hand, pages, policies, queue, wishes
 from services.console.acting import Told, Unfit
 from services.console.clock import Forecast
 from services.console.following import WAITING, Order
@@ -146,7 +146,14 @@ async def _figures(pool: asyncpg.Pool, who: Person, book: Policies, now: dt.date
 async def page(request: Request) -> Response:
     """The whole desk. Without a chosen order the first of the queue is in hand."""
     who = guarding.require(request, *guarding.LOOKING)
-    return await _page(request, view_of(request.query_params, who))
+    day = as_of.asked(request)
+    return await _past(request, who, day) if day else await _page(request, view_of(request.query_params, who))
+
+
+async def _past(request: Request, who: Person, day: dt.date) -> Response:
+    """What the desk did on a past day; its queue is kept only as it is now (V7)."""
+    done = await queue.day(request.app.state.pool, who.portfolios, day)
+    return pages.render(request, "desk_past.html", as_of=day, today=pages.now(request).date(), day=done)
 
 
 async def _page(request: Request, view: View, told: Told | None = None) -> Response:

@@ -18,7 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.console import course, explaining, guarding, hand, pages, policies, queue, said
+from services.console.as_of import stood
 from services.console.explaining import Explained, Now
+from services.console.following import Account, Order
 from services.console.position import PARTS, Part
 from services.console.said import Said
 
@@ -56,12 +58,19 @@ async def explain(request: Request) -> Response:
         "order.html",
         **values,
         as_of=moment,
-        typed=request.query_params.get("as_of", ""),
+        then=then(facts, record) if moment else None,
+        typed=f"{moment.astimezone(ZoneInfo(who.zone)):%Y-%m-%dT%H:%M}" if moment else "",
         decisions=list(reversed(decisions)),
         table=then_and_now(decisions[-1] if decisions else None, looked),
         checks_now={check.check: check for check in looked.checks} if looked is not None else {},
         trace=await traced(pool, facts, values["people"], record["currency"]),
     )
+
+
+def then(facts: Sequence[Said], record: asyncpg.Record) -> Order | None:
+    """How the order stood after these facts; None when nothing had been said of it."""
+    account = Account(account=record["account"], home=record["home"], currency=record["currency"], portfolio=record["portfolio"])
+    return stood(facts, account).get(record["order"])
 
 
 def as_of(text: str, zone: ZoneInfo) -> dt.datetime | None:

@@ -91,7 +91,17 @@ def _around(request: Request) -> dict[str, Any]:
         "navigation": navigation(request, found.person.role) if found else {},
         "csrf": lambda: _csrf(request),
         "heard": getattr(request.state, "heard", ""),
+        "past_day": _past_day(request),
     }
+
+
+def _past_day(request: Request) -> str:
+    """The day of `as_of` in the address, for links that stay at it; a moment is of its day."""
+    try:
+        asked = dt.date.fromisoformat(request.query_params.get("as_of", "")[:10])
+    except ValueError:
+        return ""
+    return asked.isoformat() if asked < getattr(request.state, "now", dt.datetime.now(dt.UTC)).date() else ""
 
 
 def theme(request: Request) -> str:

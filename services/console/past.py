@@ -7,7 +7,7 @@ of then was made of and what the page of then shows are the same.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import asyncpg
 import msgspec
@@ -35,6 +35,21 @@ async def keep(connection: asyncpg.Connection, ends: Ends) -> None:
         [encode_value(row) for row in ends.values()],
         [row.sequence for row in ends.values()],
     )
+
+
+async def of_accounts(connection: asyncpg.Connection | asyncpg.Pool, names: Iterable[str], day: dt.date) -> dict[str, Account]:
+    """These accounts as they stood when the day ended; one that was not there yet is absent. Index: account_days' own key."""
+    rows = await connection.fetch(
+        """
+        select account, body from unnest($1::text[]) as named (account)
+            cross join lateral (
+                select body from account_days d where d.account = named.account and d.day <= $2 order by d.day desc limit 1
+            ) as stood
+        """,
+        list(names),
+        day,
+    )
+    return {row["account"]: _decode(row["body"]) for row in rows}
 
 
 async def as_of(connection: asyncpg.Connection | asyncpg.Pool, home: str, day: dt.date) -> list[Account]:

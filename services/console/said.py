@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from contracts.catalogue import MESSAGES
-from contracts.envelope import TYPE_NAMES, Envelope, encode_value
+from contracts.envelope import SPECVERSION, TYPE_NAMES, Envelope, encode_value
 from contracts.message import Message, topic_of
 from services.console.following import named
 
@@ -49,6 +49,23 @@ class Said(msgspec.Struct, frozen=True):
     @property
     def service(self) -> str:
         return self.type.partition(".")[0]
+
+    def as_fact(self, home: str) -> Envelope:
+        """As projections hear it; `home` is its account's."""
+        return Envelope(
+            specversion=SPECVERSION,
+            id=self.id,
+            source=self.source,
+            time=self.at,
+            subject=self.account,
+            partitionkey=home,
+            sequence=str(self.sequence),
+            correlationid=self.flow,
+            causationid=self.cause,
+            actorid=self.actor,
+            actorrole=self.role,
+            data=self.data,
+        )
 
     @property
     def words(self) -> str:
@@ -95,6 +112,7 @@ def _row(fact: Envelope) -> tuple[Any, ...]:
 # --- what pages ask -------------------------------------------------------------------------------------------------
 
 _SELECT = f"select {', '.join(COLUMNS)} from said"
+BEGIN_OF_TIME = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
 END_OF_TIME = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 
 

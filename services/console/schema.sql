@@ -325,6 +325,15 @@ create table if not exists book (
     sequence bigint not null
 ) with (fillfactor = 80);
 create index if not exists book_stopped on book (stops_on, progress_due_on) where status = 'on_stop' or stops_on is not null;
+-- When an account came on the list of stops (on stop, or announced), and when it left it; only ever added to.
+create table if not exists stop_turns (
+    fact text primary key,
+    account text not null,
+    at timestamptz not null,
+    sequence bigint not null,
+    listed boolean not null
+);
+create index if not exists stop_turns_of on stop_turns (account, sequence);
 create table if not exists requests (
     request text primary key,
     account text not null,

@@ -7,11 +7,15 @@ from itertools import product
 import pytest
 
 from services.console.door import HEADERS
+from services.console.pages import NAVIGATION
+from services.console.serving import paths
 from tests.browser.looks import LOOKS, SIZES, THEMES, Look, grave_faults, opened, scrolls_sideways, turned
-from tests.browser.office import Office
+from tests.browser.office import PHONE, Office
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
 
+TOUCH_PX = 24
+"""The least height of what a finger is to meet (WCAG 2.2, 2.5.8)."""
 every_page = pytest.mark.parametrize("look", LOOKS, ids=[look.name for look in LOOKS])
 
 
@@ -23,6 +27,33 @@ def test_everybody_can_read_it_and_nothing_scrolls_sideways(office: Office, look
         turned(page, theme, size)
         found[theme, size] = (grave_faults(page), scrolls_sideways(page))
     assert found == dict.fromkeys(product(THEMES, SIZES), ([], 0))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_on_a_phone_all_pages_are_behind_one_button_and_no_script_is_needed(office: Office, theme: str) -> None:
+    page = office.visit("dora", "/stops", PHONE, theme)
+    page.route("**/*.js", lambda route: route.abort())
+    page.reload()
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    assert links.count() == 1
+    page.get_by_role("button", name="Menu").click()
+    shown = [name for _, name, path, roles in NAVIGATION if "director" in roles and path in paths()]
+    assert links.all_inner_texts()[1:] == shown
+    boxes = [link.bounding_box() for link in links.all()[1:]]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE[0] and box["height"] >= TOUCH_PX for box in boxes)
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    page.get_by_role("link", name="Deals").click()
+    page.wait_for_url("**/deals")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_everybody_can_read_the_menu_of_a_phone(office: Office, theme: str) -> None:
+    page, _ = opened(office, Look("stops", "dora", "/stops"), theme, "phone")
+    page.get_by_role("button", name="Menu").click()
+    assert grave_faults(page) == []
+    assert scrolls_sideways(page) == 0
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("link", name="Deals").is_visible()
 
 
 @every_page

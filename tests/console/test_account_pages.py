@@ -99,9 +99,42 @@ async def test_a_past_day_is_shown_as_it_ended_and_nothing_can_be_done_on_it(off
     assert "Exposure 7.00 of 10.00" in page
     assert ">open<" in page
     assert 'name="what"' not in page
+    assert "INV-1" in page
+    assert "INV-2" not in page
+    assert "of 10.00 GBP" in page
+    assert f"/parts/open_minor/A1?as_of={TODAY - DAY}" in page
     before = await office.read("con", f"/accounts/A1?as_of={TODAY - 2 * DAY}")
     assert "did not know this account yet" in before
     assert "cheque, returned" not in before
+    assert "INV-1" not in before
+
+
+async def test_a_part_of_exposure_is_shown_down_to_its_facts_of_then(office: Office) -> None:  # V7
+    page = await office.read("con", f"/parts/open_minor/A1?as_of={TODAY - DAY}")
+    assert "INV-1" in page
+    assert "−7.00" not in page
+    assert "<dd>7.00</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/stops", "These were the stops and the work on them at the end of"),
+        ("/approvals", "These waited for an approval at the end of"),
+        ("/deals", "These were the announced orders at the end of"),
+        ("/deals?show=over", "These were the announced orders at the end of"),
+        ("/desk", "The queue of a past day is not kept"),
+        ("/accounts", "This page is kept only as it is now"),
+        ("/orders", "This page is kept only as it is now"),
+        ("/covers", "This page is kept only as it is now"),
+    ],
+)
+async def test_a_page_of_a_past_day_shows_that_day_or_says_that_it_cannot(office: Office, path: str, words: str) -> None:  # V7
+    page = await office.read("con", f"{path}{'&' if '?' in path else '?'}as_of={TODAY - DAY}")
+    assert words in page
+    assert "cheque, returned" not in page
+    assert f'href="/stops?as_of={TODAY - DAY}"' in page
+    assert words not in await office.read("con", path)
 
 
 async def test_a_part_of_exposure_is_shown_down_to_its_facts(office: Office) -> None:
