@@ -23,6 +23,8 @@ DATE = dt.date(2026, 3, 2)
 """A Monday in winter, so that the wall clock in London is UTC."""
 OPENED_BEFORE = dt.timedelta(days=7)
 """The accounts are a week old, so that a limit may have expired since."""
+POSTED_AT = dt.time(18, 30)
+"""Invoices are posted in the evening of their day, so that a look at a past day finds what was owed then."""
 OPENS, CLOSES, ENDS = dt.time(7), dt.time(18), dt.time(20)
 ACCOUNTS, ORDERS = 300, 3_000
 PEAKS = ((10.4, 1.3), (14.8, 1.6))
@@ -226,6 +228,7 @@ def _items(accounts: list[Account], seed: int, dice: random.Random) -> Iterator[
 
 def _item(account: Account, n: int, dice: random.Random) -> Iterator[Act]:
     due_on = DATE + dt.timedelta(days=dice.choices(*DUE_IN)[0])
+    document_on = min(due_on - dt.timedelta(days=account.payment_days), DATE - dt.timedelta(days=1))
     amount = account.limit * 100 * dice.randint(4, 22) // 100
     item = reference("INV-", f"{account.account}/{n}")
     posted = ItemPosted(
@@ -234,10 +237,12 @@ def _item(account: Account, n: int, dice: random.Random) -> Iterator[Act]:
         kind="invoice",
         amount_minor=amount,
         currency=CURRENCY,
-        document_on=due_on - dt.timedelta(days=account.payment_days),
+        document_on=document_on,
         due_on=due_on,
     )
-    yield Act(_at(dt.time(6)), f"item/{item}", account.account, posted)
+    posted_on = max(document_on, (_at(dt.time(6)) - OPENED_BEFORE).date())  # older ones are brought forward with the account
+    at = dt.datetime.combine(posted_on, POSTED_AT, tzinfo=dt.UTC)
+    yield Act(at, f"item/{item}", account.account, posted)
     if due_on < DATE and dice.random() < 0.7:
         paid = amount if dice.random() > 0.15 else amount * dice.randint(80, 98) // 100
         at = _at(dt.time(dice.choice((8, 9, 9, 11, 12, 13, 15, 16)), dice.randint(0, 59)))

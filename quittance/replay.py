@@ -216,7 +216,7 @@ async def play(stage: Stage, kind: str, pieces: Iterator[Piece], cuts: Stretches
     """Send every piece, and between them whatever falls due, until the pieces and the day (`closing`) are over."""
     piece = next(pieces, None)
     start = _next_start(stage, piece, cuts, EPOCH)
-    pace = Pace(speed, start or EPOCH)
+    pace = Pace(speed, piece.start if piece is not None else start or EPOCH)  # what came before the first order is not waited for
     while start is not None and (piece is not None or start < closing):
         end = cuts.end(start)
         await pace.reach(start)

@@ -44,8 +44,8 @@ from shared.topics import TopicMismatch, create_topics
 SEED = 1
 DAY_NAMESPACE = "day_"
 """The synthetic day has topics and databases of its own, so that its clock does not stand in the way of a real file's."""
-DAY_SPEED = 800.0
-"""Fourteen hours in about a minute."""
+DAY_SPEED = 160.0
+"""Thirteen hours in five minutes: somebody who opens the desk finds it at work, and sees how the day ends."""
 DEFAULT_LIMIT = "1000.00"
 """Credit limit of an account that an order file names and no accounts file describes: the default policy for a newcomer."""
 ACCOUNT_HEADER = ("account", "name", "currency", "limit", "payment_days", "risk_class", "portfolio", "status", "po_required")
@@ -404,6 +404,8 @@ def _where_to_look(settings: Settings, stage: Stage, script: Script) -> None:
     example = stage.board.example("held") or stage.board.example("referred") or stage.board.example("released")
     say("\n[bold]Where to look[/] (`source .venv/bin/activate` first)")
     say(f"  release desk   {installation.console_url(settings)}/")
+    if people.password_path(settings).exists():
+        say(f"  sign in as     dora, rose, tom … (quittance people list); the password is in {people.password_path(settings)}")
     say(f"  held, plain    {installation.gateway_url(settings)}/  (any user; the password is in {keys.people_path(settings)})")
     if example:
         say(f"  why            quittance explain {example}")
@@ -412,6 +414,9 @@ def _where_to_look(settings: Settings, stage: Stage, script: Script) -> None:
     say(f"  limits         edit {script.accounts}, then: quittance import accounts {script.accounts}")
     if settings.namespace:
         say(f"  topics, databases  begin with {settings.namespace!r}")
+    if script.speed:
+        say("\nThe day is over, and its clock stands until more orders come: nothing moves on the pages but what you do.")
+        say("To see it again, and slower: QUITTANCE_HOME=<a new folder> make run SPEED=60 (a minute of the day in each second)")
 
 
 async def _until_asked() -> None:
