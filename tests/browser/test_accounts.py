@@ -132,6 +132,20 @@ def test_a_raised_limit_waits_for_a_second_person_and_nobody_approves_their_own(
     until(lambda: statuses(desk, "B7") == ["released"])  # O7
 
 
+def test_what_sales_and_finance_think_is_asked_for_on_key_accounts_alone(desk: Office) -> None:  # A6
+    rows = "K1,Key Phones,GBP,5000.00,south,key\nK2,Small Phones,GBP,5000.00,south,standard\n"
+    desk.open_accounts(f"account,name,currency,limit,portfolio,tier\n{rows}")
+    for account in ("K1", "K2"):
+        desk.wish("accounts.change_limit.v1", {"account": account, "limit_minor": 900_000, "reason": "new shop"}, who="rose")
+    page = desk.visit("tom", "/approvals")
+    for account, views in (("K1", 1), ("K2", 0)):
+        card = page.locator("article", has=page.get_by_text(account, exact=True))
+        card.locator("summary", has_text="Approve").click()
+        expect(card.get_by_label("Why", exact=True)).to_be_visible()
+        for view in ("What sales thinks", "What finance thinks"):
+            expect(card.get_by_label(view)).to_have_count(views)
+
+
 def test_a_request_is_declined_with_its_reason(desk: Office) -> None:
     desk.wish("accounts.change_limit.v1", {"account": "W2", "limit_minor": 900_000, "reason": "new shop"}, who="rose")
     page = desk.visit("tom", "/approvals")
