@@ -137,6 +137,14 @@ def test_the_keys_of_the_page_are_told(office: Office, account: str) -> None:
     expect(page.locator("#q")).to_be_focused()
 
 
+def test_a_key_is_told_by_the_whole_words_of_its_button(office: Office, account: str) -> None:
+    held(office, account, 2_000)
+    page = office.visit("rose", f"/desk?q={account}")
+    page.keyboard.press("?")
+    told = page.locator("#keys dd").all_text_contents()
+    assert {"Release", "Release part", "Put in order", "Take", "Give to"} <= set(told)
+
+
 # --- alive ----------------------------------------------------------------------------------------------------------
 
 
