@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.office import PHONE, Office, sign_in
+from tests.browser.office import DESKTOP, PHONE, Office, sign_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
 
@@ -268,3 +268,17 @@ def test_any_order_is_found_and_explained_with_all_its_checks(office: Office, ac
     expect(page.locator("#position")).to_contain_text("now")
     page.goto(f"/orders/home/{reference}?as_of=2001-01-01T00:00")
     expect(page.locator("#explained")).to_contain_text("Nothing had been decided about it by then")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_all_checks_and_figures_of_an_order_stand_whole(office: Office, account: str, size: tuple[int, int]) -> None:  # O10
+    [reference] = held(office, account, 2_000)
+    page = office.visit("rose", f"/orders/home/{reference}", size)
+    expect(page.locator(".checks-table tbody tr")).to_have_count(16)
+    for box in (page.locator(".decision .scroll").first, page.locator("#position"), page.locator(".decision").first):
+        cut = box.evaluate("box => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]")
+        assert cut == [0, 0]
+    inside = page.locator(".checks-table td.num, #position td.num").evaluate_all(
+        "all => all.every(cell => cell.getBoundingClientRect().right <= cell.closest('.card').getBoundingClientRect().right - 8)"
+    )
+    assert inside
