@@ -102,6 +102,9 @@ def test_the_work_on_a_stop_has_an_owner_actions_and_notes(desk: Office) -> None
     expect(page.locator("#stop")).to_contain_text("spoke to their director")
     page.goto("/stops")
     expect(page.get_by_role("row", name="Castle Mobile")).to_contain_text("spoke to their director")
+    expect(page.get_by_role("row", name="Castle Mobile")).to_contain_text("Castle Mobile C1")  # there may be two of one name
+    page.goto("/accounts/C1")
+    expect(page.locator("#exposure dt").filter(has_text="Castle Mobile")).to_have_text("Castle Mobile C1")
 
 
 def test_a_raised_limit_waits_for_a_second_person_and_nobody_approves_their_own(desk: Office) -> None:  # A6
