@@ -102,6 +102,9 @@ def test_the_work_on_a_stop_has_an_owner_actions_and_notes(desk: Office) -> None
     expect(page.locator("#stop")).to_contain_text("spoke to their director")
     page.goto("/stops")
     expect(page.get_by_role("row", name="Castle Mobile")).to_contain_text("spoke to their director")
+    expect(page.get_by_role("row", name="Castle Mobile")).to_contain_text("Castle Mobile C1")  # there may be two of one name
+    page.goto("/accounts/C1")
+    expect(page.locator("#exposure dt").filter(has_text="Castle Mobile")).to_have_text("Castle Mobile C1")
 
 
 def test_a_raised_limit_waits_for_a_second_person_and_nobody_approves_their_own(desk: Office) -> None:  # A6
@@ -130,6 +133,20 @@ def test_a_raised_limit_waits_for_a_second_person_and_nobody_approves_their_own(
     asks.goto("/accounts/B7")
     expect(asks.locator("#terms")).to_contain_text("45,000.00")
     until(lambda: statuses(desk, "B7") == ["released"])  # O7
+
+
+def test_what_sales_and_finance_think_is_asked_for_on_key_accounts_alone(desk: Office) -> None:  # A6
+    rows = "K1,Key Phones,GBP,5000.00,south,key\nK2,Small Phones,GBP,5000.00,south,standard\n"
+    desk.open_accounts(f"account,name,currency,limit,portfolio,tier\n{rows}")
+    for account in ("K1", "K2"):
+        desk.wish("accounts.change_limit.v1", {"account": account, "limit_minor": 900_000, "reason": "new shop"}, who="rose")
+    page = desk.visit("tom", "/approvals")
+    for account, views in (("K1", 1), ("K2", 0)):
+        card = page.locator("article", has=page.get_by_text(account, exact=True))
+        card.locator("summary", has_text="Approve").click()
+        expect(card.get_by_label("Why", exact=True)).to_be_visible()
+        for view in ("What sales thinks", "What finance thinks"):
+            expect(card.get_by_label(view)).to_have_count(views)
 
 
 def test_a_request_is_declined_with_its_reason(desk: Office) -> None:

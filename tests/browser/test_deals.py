@@ -91,6 +91,19 @@ def test_nobody_approves_above_their_authority_or_what_they_announced_themselves
     expect(row(page, "MINE")).to_contain_text("waits for")
 
 
+def test_a_deal_is_one_line_and_its_name_is_never_broken(office: Office) -> None:
+    announce(office, "LAUNCH-01", "QUAY", 20_000_00, False)
+    page = at_work(office, "tom", "/deals?q=LAUNCH-01")
+    shown = row(page, "LAUNCH-01")
+    box = shown.bounding_box()
+    assert box is not None
+    assert box["height"] <= 40
+    assert shown.get_by_role("link", name="LAUNCH-01").evaluate("link => link.getClientRects().length") == 1
+    assert shown.get_by_text("QUAY", exact=True).evaluate("number => number.scrollWidth <= number.clientWidth")
+    called = "Quayside Comms Limited of Newcastle upon Tyne"
+    expect(shown.get_by_role("link", name=called)).to_have_attribute("title", called)
+
+
 @pytest.mark.parametrize("who", ["sal", "otto"])
 def test_who_only_looks_cannot_announce_and_the_attempt_is_noted(office: Office, who: str) -> None:  # V8
     page = at_work(office, who, "/deals?new=1")

@@ -9,12 +9,14 @@ from itertools import count
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.office import PHONE, Office, sign_in
+from tests.browser.office import DESKTOP, PHONE, Office, sign_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
 
 LIMIT = "1000.01"
 """A penny more than it looks: the order that shows that the desk knows the account takes it."""
+ROW_PX = 38
+"""A line of the queue: some fifteen of them fit under the figures of an ordinary screen."""
 _numbers = count(1)
 
 
@@ -137,6 +139,54 @@ def test_the_keys_of_the_page_are_told(office: Office, account: str) -> None:
     expect(page.locator("#q")).to_be_focused()
 
 
+def test_a_key_is_told_by_the_whole_words_of_its_button(office: Office, account: str) -> None:
+    held(office, account, 2_000)
+    page = office.visit("rose", f"/desk?q={account}")
+    page.keyboard.press("?")
+    told = page.locator("#keys dd").all_text_contents()
+    assert {"Release", "Release part", "Put in order", "Take", "Give to"} <= set(told)
+
+
+# --- at a glance ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+def test_an_order_is_one_line_and_its_number_is_never_broken(office: Office, account: str, width: int) -> None:  # V1
+    name = "Wolverhampton Telecommunications Wholesale Ltd"
+    office.open_accounts(f"account,name,currency,limit,portfolio\n{account}W,{name},GBP,{LIMIT},south\n")
+    office.wish("accounts.put_on_stop.v1", {"account": f"{account}W", "reason": "two cheques returned"})
+    for reference in (f"SO{account[4:]}02902", f"SO{account[4:]}02903"):
+        office.order(reference, f"{account}W", "22000.00")
+    page = office.visit("rose", f"/desk?q={account}W", size=(width, 800))
+    expect(queue(page)).to_have_count(2)
+    assert [box["height"] for row in queue(page).all() if (box := row.bounding_box())] == pytest.approx([ROW_PX] * 2, abs=2)
+    number = page.locator("#queue [data-name=Order]")
+    assert number.locator("a").evaluate_all("all => all.map(link => link.getClientRects().length)") == [1, 1]
+    assert number.evaluate_all("all => all.map(cell => cell.scrollWidth - cell.clientWidth)") == [0, 0]
+    assert page.locator("#queue .scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    expect(page.locator("#queue .plus:visible")).to_have_text(["+1", "+1"] if width < 1400 else [])
+    expect(page.locator("#queue .called").first).to_have_attribute("title", name)  # cut where it does not fit, told whole
+
+
+def test_two_accounts_of_one_name_are_told_apart_by_their_numbers(office: Office, account: str) -> None:
+    twins = [f"{account}A", f"{account}B"]
+    rows = "".join(f"{twin},{account} Connect Ltd,GBP,{LIMIT},south\n" for twin in twins)
+    office.open_accounts(f"account,name,currency,limit,portfolio\n{rows}")
+    for twin in twins:
+        office.order(f"{twin.lower()}-1", twin, "2000.00")
+    page = office.visit("rose", f"/desk?q={account}")
+    expect(queue(page)).to_have_count(2)
+    shown = page.locator("#queue .named")
+    for at, twin in enumerate(twins):
+        expect(shown.nth(at)).to_contain_text(f"{account} Connect Ltd {twin}")
+        assert shown.nth(at).locator(".dim").evaluate("number => number.scrollWidth <= number.clientWidth")
+    expect(hand(page).locator("h2")).to_contain_text(f"{account} Connect Ltd {twins[0]}")
+    page.goto(f"/orders?q={twins[1]}")
+    expect(page.get_by_role("row").nth(1)).to_contain_text(f"{account} Connect Ltd {twins[1]}")
+    page.goto(f"/orders/home/{twins[1].lower()}-1")
+    expect(page.locator("#explained h2").first).to_contain_text(f"{account} Connect Ltd {twins[1]}")
+
+
 # --- alive ----------------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +288,11 @@ def test_on_a_phone_the_queue_is_cards_and_the_order_a_page(office: Office, acco
     page.locator("#queue tr[data-order]").first.tap()
     expect(hand(page).locator("h2")).to_contain_text(reference)
     expect(page.locator("#queue")).to_be_hidden()
+    expect(page.locator("#figures")).to_be_hidden()
+    expect(page.locator("#filter")).to_be_hidden()
+    top = hand(page).locator("h2").bounding_box()
+    assert top is not None
+    assert top["y"] < PHONE[1] / 4  # who opened an order sees it first
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="Queue").tap()
     expect(page.locator("#queue")).to_be_visible()
@@ -260,3 +315,17 @@ def test_any_order_is_found_and_explained_with_all_its_checks(office: Office, ac
     expect(page.locator("#position")).to_contain_text("now")
     page.goto(f"/orders/home/{reference}?as_of=2001-01-01T00:00")
     expect(page.locator("#explained")).to_contain_text("Nothing had been decided about it by then")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_all_checks_and_figures_of_an_order_stand_whole(office: Office, account: str, size: tuple[int, int]) -> None:  # O10
+    [reference] = held(office, account, 2_000)
+    page = office.visit("rose", f"/orders/home/{reference}", size)
+    expect(page.locator(".checks-table tbody tr")).to_have_count(16)
+    for box in (page.locator(".decision .scroll").first, page.locator("#position"), page.locator(".decision").first):
+        cut = box.evaluate("box => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]")
+        assert cut == [0, 0]
+    inside = page.locator(".checks-table td.num, #position td.num").evaluate_all(
+        "all => all.every(cell => cell.getBoundingClientRect().right <= cell.closest('.card').getBoundingClientRect().right - 8)"
+    )
+    assert inside

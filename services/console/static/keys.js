@@ -12,9 +12,15 @@
     if (one.matches("summary") && one.parentElement.open) one.parentElement.querySelector("input:not([type=hidden]), textarea")?.focus();
   };
 
+  // What a key does, as its button says it: the picture of the key is no part of the words.
+  const label = (one) => {
+    const words = one.cloneNode(true);
+    for (const cap of words.querySelectorAll("kbd")) cap.remove();
+    return words.textContent.trim();
+  };
   const list = () => {
     const keys = [...document.querySelectorAll("[data-key]")].filter(seen);
-    const rows = keys.map((one) => [one.dataset.key, one.dataset.does || one.ariaLabel || one.textContent.replace(one.dataset.key, "").trim()]);
+    const rows = keys.map((one) => [one.dataset.key, one.dataset.does || one.ariaLabel || label(one)]);
     return [...(window.quittanceKeys || []), ...rows, ["/", "search"], ["?", "these keys"]];
   };
   const help = () => {
