@@ -22,7 +22,7 @@ from contracts.accounts import Terms
 from contracts.envelope import derived_id
 from contracts.forms import Fault, Faulty, message_of
 from contracts.message import Command
-from services.console import account, approvals, book, guarding, wishes
+from services.console import account, approvals, book, guarding, refusing, wishes
 from services.console.booking import Page
 from shared import money
 
@@ -49,7 +49,7 @@ async def wish(request: Request) -> Response:
     written = await book.written(pool, name)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _again(request, found.page, typed, outcome.said, 409)
+        return await _again(request, found.page, typed, refusing.told(outcome, found.page.currency), 409)
     if outcome.is_done and outcome.word != "unchanged":
         await _seen(pool, name, written)
     return RedirectResponse(_back(found.page, typed, outcome), 303)

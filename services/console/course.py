@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts import orders
+from services.console import refusing
 from services.console.people import ROLES
 from services.console.said import Said
 from shared.credit import reasons
@@ -68,7 +69,7 @@ def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
         case orders.OrderRepeated():
             return "Sent again; nothing changed"
         case orders.CommandRefused() as said:
-            return f"Refused: {said.detail}"
+            return f"Refused: {refusing.in_words(said.detail, currency)}"
         case _:
             return fact.words.capitalize()
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from contracts.accounts import AppointDeputy, EndDeputy
 from contracts.forms import Faulty, message_of
 from contracts.message import Command
-from services.console import auditing, cover, guarding, pages, people, sessions, wishes
+from services.console import auditing, cover, guarding, pages, people, refusing, sessions, wishes
 from services.console.asking import SEEN_EVERY_S, SEEN_TRIES
 
 NOTHING: Mapping[str, str] = {}
@@ -64,7 +64,7 @@ async def wish(request: Request) -> Response:
     before = await cover.standing(pool, today)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome.said, typed)
+        return await _page(request, 409, refusing.told(outcome, ""), typed)
     for _ in range(SEEN_TRIES):
         if await cover.standing(pool, today) != before:
             break

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import asyncpg
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,7 +21,7 @@ from starlette.routing import Route
 
 from contracts.message import Command
 from contracts.orders import ApproveDeal, DeclineDeal, RegisterDeal, WithdrawDeal
-from services.console import deals, guarding, pages, policies, position, queue, wishes
+from services.console import deals, guarding, pages, policies, position, queue, refusing, wishes
 from services.console.deals import Deal, Shown
 from services.console.following import Account
 from services.console.people import Person
@@ -233,7 +234,8 @@ async def register(request: Request) -> Response:
         return await _page(request, 422, given=given, faults=faults)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome, given)
+        assert account is not None, "a command is made for an account that is there"
+        return await _page(request, 409, _in_words(outcome, account.currency), given)
     name = await _registered(request.app.state.pool, command) if outcome.is_done else None
     return _back(request, outcome, name or "")
 
@@ -317,10 +319,14 @@ async def _answer(request: Request, kind: type[ApproveDeal | DeclineDeal | Withd
     command: Command = kind(deal=shown.deal.deal, account=shown.deal.account, reason=reason)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome)
+        return await _page(request, 409, _in_words(outcome, shown.deal.currency))
     if outcome.is_done:
         await _moved(request.app.state.pool, shown.deal)
     return _back(request, outcome, shown.deal.id)
+
+
+def _in_words(outcome: Outcome, currency: str) -> Outcome:
+    return msgspec.structs.replace(outcome, said=refusing.told(outcome, currency))
 
 
 def _back(request: Request, outcome: Outcome, name: str) -> Response:

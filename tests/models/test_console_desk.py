@@ -215,16 +215,21 @@ def test_what_a_role_may_is_told_with_the_way_up() -> None:  # A6
     assert acting.may(ROSE, small, ()).release
     assert acting.may(ROSE, small, ()).up == "team_leader"
     refused = acting.may(ROSE, large, ())
-    assert (refused.release, refused.why_not, refused.up) == (False, "needs team leader", "team_leader")
+    assert (refused.release, refused.why_not, refused.up) == (False, "needs a team leader", "team_leader")
     assert acting.may(TOM, large, ()).release
     assert acting.may(TOM, huge, ()).up == "director"
     assert acting.may(SAL, small, ()).why_not == "your role releases no orders"
-    assert not acting.may(TOM, small, ("not_on_stop",)).release
+    assert refused.split  # a part that is small enough may go
+    stopped = acting.may(TOM, small, ("not_on_stop",))
+    assert (stopped.release, stopped.split, stopped.nobody) == (False, False, True)
+    assert stopped.why_not == "nobody releases while the account is on stop"
+    assert not refused.nobody
 
 
 def test_an_order_that_was_referred_needs_that_level_whatever_its_value() -> None:
     referred = row(waiting(level="director"))
-    assert acting.may(TOM, referred, ()).why_not == "needs director"
+    assert acting.may(TOM, referred, ()).why_not == "needs a director"
+    assert not acting.may(TOM, referred, ()).split
     assert acting.may(TOM, referred, ()).levels == ()
 
 
