@@ -20,7 +20,7 @@ from contracts import orders
 from contracts.accounts import Terms
 from contracts.envelope import TYPE_NAMES
 from contracts.message import Message
-from services.console import book, guarding, pages, past, policies, position, queue, said, wording
+from services.console import book, guarding, notices, pages, past, policies, position, queue, said, wording
 from services.console.book import Entry, Found
 from services.console.booking import actions_of, reasons_of
 from services.console.following import Account, terms_of
@@ -110,18 +110,10 @@ async def show(request: Request, name: str, status: int = 200, **more: Any) -> R
         raise HTTPException(404, f"no account {name!r} is known here, or it is in a portfolio that you do not see")
     day = as_of(request)
     values = await (_then(request, found, day) if day else _now(request, found))
-    told = {"refused": "", "typed": {}, "done": DONE.get(request.query_params.get("done", ""), "")}
+    told = {"refused": "", "typed": {}, "done": notices.taken(request)}
     around = {"found": found, "page": found.page, "as_of": day, "may": who.role in guarding.DESK, "me": who.name}
     around |= {"tones": TONES, "today": _today(request)}
     return pages.render(request, "account.html", status=status, **{**around, **values, **told, **more})
-
-
-DONE = {
-    "unchanged": "It was so already; nothing changed.",
-    "approval_requested": "This needs somebody else's approval: it waits in the approvals inbox.",
-    "sent": "Sent. The answer is not there yet; this page shows it as soon as it is.",
-}
-"""What a person is told after a wish, where the page itself does not show it."""
 
 
 def as_of(request: Request) -> dt.date | None:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import Terms
-from services.console import account, book, guarding, pages, wording
+from services.console import book, guarding, notices, pages, wording
 from services.console.book import Waiting
 from services.console.people import Person
 from shared.service import people_in
@@ -36,7 +36,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "answered": [shown(each) for each in answered[: book.SHOWN]],
         "refused": refused,
         "typed": typed,
-        "done": account.DONE.get(request.query_params.get("done", ""), ""),
+        "done": notices.taken(request),
     }
     return pages.render(request, "approvals.html", status=status, **values)
 

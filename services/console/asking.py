@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts import accounts
@@ -22,7 +22,7 @@ from contracts.accounts import Terms
 from contracts.envelope import derived_id
 from contracts.forms import Fault, Faulty, message_of
 from contracts.message import Command
-from services.console import account, approvals, book, guarding, refusing, wishes
+from services.console import account, answering, approvals, book, guarding, notices, refusing, wishes
 from services.console.booking import Page
 from shared import money
 
@@ -46,13 +46,14 @@ async def wish(request: Request) -> Response:
     except Faulty as faulty:
         return await _again(request, found.page, typed, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), 422)
     pool, name = request.app.state.pool, found.page.account
-    written = await book.written(pool, name)
+    written, orders = await book.written(pool, name), await book.open_orders(pool, name)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
         return await _again(request, found.page, typed, refusing.told(outcome, found.page.currency), 409)
     if outcome.is_done and outcome.word != "unchanged":
         await _seen(pool, name, written)
-    return RedirectResponse(_back(found.page, typed, outcome), 303)
+    text = answering.told(answering.case_of(found.page, typed, outcome, orders))
+    return notices.go(request, _back(found.page, typed), text, outcome.tone)
 
 
 async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
@@ -63,11 +64,9 @@ async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
         await asyncio.sleep(SEEN_EVERY_S)
 
 
-def _back(page: Page, typed: Typed, outcome: wishes.Outcome) -> str:
-    """The page that the form was on, with a word for what it does not show by itself."""
-    path = {"approvals": "/approvals", "stops": "/stops"}.get(typed.get("on", ""), f"/accounts/{quote(page.account)}")
-    word = "sent" if outcome.how == "waiting" else outcome.word.replace(" ", "_")
-    return f"{path}?done={word}" if word in account.DONE else path
+def _back(page: Page, typed: Typed) -> str:
+    """The page that the form was on."""
+    return {"approvals": "/approvals", "stops": "/stops"}.get(typed.get("on", ""), f"/accounts/{quote(page.account)}")
 
 
 async def _again(request: Request, page: Page, typed: Typed, why: str, status: int) -> Response:

@@ -16,12 +16,12 @@ import asyncpg
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.message import Command
 from contracts.orders import ApproveDeal, DeclineDeal, RegisterDeal, WithdrawDeal
-from services.console import deals, guarding, pages, policies, position, queue, refusing, wishes
+from services.console import deals, guarding, notices, pages, policies, position, queue, refusing, wishes
 from services.console.deals import Deal, Shown
 from services.console.following import Account
 from services.console.people import Person
@@ -48,7 +48,7 @@ TOLD = {
     "withdrawn": "Withdrawn. What it had reserved is free again.",
     "waiting": "Sent. It is not answered yet; this page shows it when it is.",
 }
-"""What the page says after a redirect: a word of its address is looked up here and never shown itself."""
+"""What the doer is told after a redirect."""
 
 
 class Wanted(NamedTuple):
@@ -68,8 +68,7 @@ class Wanted(NamedTuple):
 async def page(request: Request) -> Response:
     """The whole page: the list, and beside it a deal or the form of a new one."""
     guarding.require(request, *guarding.LOOKING)
-    word = request.query_params.get("said", "")
-    return await _page(request, outcome=Outcome("waiting" if word == "waiting" else "done", TOLD[word]) if word in TOLD else None)
+    return await _page(request)
 
 
 async def listed(request: Request) -> Response:
@@ -100,7 +99,8 @@ async def _page(
         "given": given if given is not None else _offered(request),
         "faults": faults or {},
     }
-    return pages.render(request, "deals.html", status=status, outcome=outcome, **{**await _list(request), **hand, **form})
+    told = {"outcome": outcome, "done": notices.taken(request)}
+    return pages.render(request, "deals.html", status=status, **{**await _list(request), **hand, **form, **told})
 
 
 async def _list(request: Request) -> dict[str, Any]:
@@ -332,7 +332,7 @@ def _in_words(outcome: Outcome, currency: str) -> Outcome:
 def _back(request: Request, outcome: Outcome, name: str) -> Response:
     """To the page, so that loading it again sends nothing."""
     word = outcome.word if outcome.is_done else outcome.how
-    return RedirectResponse(_wanted(request).path(deal=name, said=word if word in TOLD else ""), 303)
+    return notices.go(request, _wanted(request).path(deal=name), TOLD.get(word, outcome.said), outcome.tone)
 
 
 async def _registered(pool: asyncpg.Pool, command: RegisterDeal) -> str | None:

@@ -116,7 +116,10 @@ def guarded(route: Route) -> Route:
             await _check_form(request)
         if found.session.to_note and LIVE not in request.headers:
             await sessions.touch(request.app.state.pool, found.session)
-        return await _inner(route)(request)
+        response = await _inner(route)(request)
+        if getattr(request.state, "notice_taken", False):
+            drop_cookie(request, response, notice_cookie(request))
+        return response
 
     return _replaced(route, handler)
 
@@ -203,6 +206,10 @@ def session_cookie(request: Request) -> str:
 
 def form_cookie(request: Request) -> str:
     return _cookie_name(request.app.state.settings, "form")
+
+
+def notice_cookie(request: Request) -> str:
+    return _cookie_name(request.app.state.settings, "notice")
 
 
 def theme_cookie(request: Request) -> str:

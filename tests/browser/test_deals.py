@@ -54,6 +54,8 @@ def test_a_deal_is_announced_by_sales_approved_by_another_and_its_order_passes(o
     fill(sales, "DL1", "LAUNCH", "20,000.00")
     sales.get_by_role("button", name="Announce", exact=True).click()
     expect(row(sales, "LAUNCH")).to_contain_text("waits for Team leader")
+    expect(sales.locator(".notice.told")).to_contain_text("It is announced")
+    assert "said" not in sales.url  # whoever opens the address reads of nothing that was done
     expect(sales.get_by_role("button", name="Approve")).to_have_count(0)
 
     expect(row(leader, "LAUNCH")).to_contain_text("20,000.00")  # live, without a reload

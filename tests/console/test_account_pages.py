@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 
 import shared
 from contracts.accounts import DeputyAppointed, LimitChanged, StopActionAdded, StopProgressMissed
-from services.console import cover, people, serving, sessions
+from services.console import cover, notices, people, serving, sessions
 from services.console.app import SERVICE
+from services.console.notices import Notice
 from services.console.people import Person
 from shared.engine import Engine
 from shared.settings import Settings
@@ -92,6 +93,22 @@ async def test_sales_reads_and_changes_nothing(office: Office) -> None:  # V8
 @pytest.mark.parametrize("path", ["/accounts/A1", "/parts/open_minor/A1", "/accounts/nobody", "/parts/nothing/A1"])
 async def test_what_a_person_does_not_see_is_not_there(office: Office, path: str) -> None:
     assert (await office.get("nia", path)).status_code == 404
+
+
+async def test_an_address_claims_nothing_and_a_notice_is_read_once_by_the_doer(office: Office) -> None:  # V8
+    cookies = await office.sign_in("con")
+    port = office.app.state.settings.port
+    key = await office.pool.fetchval("select form_key from session where person = 'con' order by made_at desc limit 1")
+    signed = notices.sign(key, Notice("/accounts/A1", "A1 is on stop."))
+    told = await office.get("con", "/accounts/A1", {**cookies, f"quittance-notice-{port}": signed})
+    assert "A1 is on stop." in told.text
+    assert f'quittance-notice-{port}=""' in told.headers["set-cookie"]
+    elsewhere = await office.get("con", "/accounts/A2", {**cookies, f"quittance-notice-{port}": signed})
+    assert "A1 is on stop." not in elsewhere.text
+    other = await office.sign_in("tia")
+    assert "A1 is on stop." not in (await office.get("tia", "/accounts/A1", {**other, f"quittance-notice-{port}": signed})).text
+    for path in ("/accounts/A1?done=unchanged", "/approvals?done=sent", "/deals?said=approved"):
+        assert 'class="notice' not in (await office.get("tia", path, other)).text.replace('class="notice warn', "")
 
 
 async def test_a_past_day_is_shown_as_it_ended_and_nothing_can_be_done_on_it(office: Office) -> None:  # V7
