@@ -20,12 +20,13 @@ from contracts import orders
 from contracts.accounts import Terms
 from contracts.envelope import TYPE_NAMES
 from contracts.message import Message
-from services.console import book, guarding, notices, pages, past, policies, position, queue, said, wording
+from services.console import book, guarding, notices, pages, past, people, policies, position, queue, said, wording
 from services.console.book import Entry, Found
 from services.console.booking import actions_of, reasons_of
 from services.console.following import Account, terms_of
 from services.console.position import Part
 from shared.credit.rulebook import Rules
+from shared.service import people_in
 
 STATUSES = ("prospect", "open", "on_stop", "dormant", "terminated")
 TIERS = ("standard", "key", "top_15")
@@ -107,10 +108,10 @@ async def show(request: Request, name: str, status: int = 200, **more: Any) -> R
     who = guarding.require(request, *guarding.LOOKING)
     found = await book.account(request.app.state.pool, who.portfolios, name)
     if found is None:
-        raise HTTPException(404, f"no account {name!r} is known here, or it is in a portfolio that you do not see")
+        raise guarding.Absent("account", name, who)
     day = as_of(request)
     values = await (_then(request, found, day) if day else _now(request, found))
-    told = {"refused": "", "typed": {}, "done": notices.taken(request)}
+    told: dict[str, Any] = {"refused": "", "typed": {}, "done": notices.taken(request)}
     around = {"found": found, "page": found.page, "as_of": day, "may": who.role in guarding.DESK, "me": who.name}
     around |= {"tones": TONES, "today": _today(request)}
     return pages.render(request, "account.html", status=status, **{**around, **values, **told, **more})
@@ -142,7 +143,9 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
         "requests": await book.requests(pool, (), name=page.account),
         "reasons": reasons_of(page),
         "actions": actions_of(page),
-        "entries": _entries(await book.timeline(pool, page.account, kind, _before(request)), page.currency),
+        "entries": _entries(
+            await book.timeline(pool, page.account, kind, _before(request)), page.currency, await people.names(pool)
+        ),
         "kind": kind,
         "terms": wording.terms_told(_terms(page.terms), page.currency),
         "full": _terms(page.terms),
@@ -157,7 +160,7 @@ async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
     members = await past.as_of(pool, page.home, day)
     figures = await _figures(request, page.account, members, ended - dt.timedelta(microseconds=1))
     entries = await book.timeline(pool, page.account, "", min(_before(request), (ended, "")))
-    return {**figures, "entries": _entries(entries, page.currency), "kind": ""}
+    return {**figures, "entries": _entries(entries, page.currency, await people.names(pool)), "kind": ""}
 
 
 async def _figures(request: Request, name: str, members: Sequence[Account], at: dt.datetime) -> dict[str, Any]:
@@ -208,14 +211,20 @@ def _before(request: Request) -> tuple[dt.datetime, str]:
         return said.END_OF_TIME, ""
 
 
-def _entries(found: Sequence[Entry], currency: str) -> list[dict[str, Any]]:
+def _entries(found: Sequence[Entry], currency: str, known: frozenset[str]) -> list[dict[str, Any]]:
     return [
         {
-            "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "who": entry.said.actor, "order": entry.said.order,
+            "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "order": entry.said.order,
+            "who": _who(entry.said.actor, known),
             "words": wording.told(entry.said.data, currency),
         }
         for entry in found
     ]  # fmt: skip
+
+
+def _who(actor: str, known: frozenset[str]) -> str:
+    """Whoever signs in here is named; any other actor is the credential of a system."""
+    return actor if not actor or people_in(actor) & known else f"{actor}, a system"
 
 
 # --- a part of exposure, down to its events ---------------------------------------------------------------------------
@@ -225,8 +234,10 @@ async def part(request: Request) -> Response:
     who = guarding.require(request, *guarding.LOOKING)
     name, field = request.path_params["account"], request.path_params["part"]
     found = await book.account(request.app.state.pool, who.portfolios, name)
-    if found is None or field not in MOVED_BY:
-        raise HTTPException(404, "no such account or part of its exposure")
+    if found is None:
+        raise guarding.Absent("account", name, who)
+    if field not in MOVED_BY:
+        raise HTTPException(404)
     title, moved_by = MOVED_BY[field]
     facts = await said.of_account(request.app.state.pool, name, [TYPE_NAMES[each] for each in moved_by])
     shown = [(fact, change) for fact in facts if (change := moved(fact.data, field)) != 0]

@@ -9,6 +9,7 @@ from services.console import refusing
 from services.console.people import ROLES
 from services.console.said import Said
 from shared.credit import reasons
+from shared.service import FOR, people_in
 
 POLICY = "policy"
 
@@ -72,6 +73,16 @@ def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
             return f"Refused: {refusing.in_words(said.detail, currency)}"
         case _:
             return fact.words.capitalize()
+
+
+def said_by(fact: Said, people: Mapping[str, str]) -> str:
+    """Who caused it: a person with the role they had, or a system by the name of its credential, which has no person's role."""
+    if not fact.actor:
+        return ""
+    if people_in(fact.actor) & people.keys():
+        shown = " for ".join(people.get(name, name) for name in fact.actor.split(FOR))
+        return f"{shown}, {role_of(fact.role)}" if fact.role else shown
+    return f"{fact.actor}, a system"
 
 
 def role_of(role: str) -> str:
