@@ -21,13 +21,13 @@ from contracts.orders import (
     ReleaseOrder,
     SplitOrder,
 )
-from services.console import refusing
+from services.console import amounts, refusing
 from services.console.following import Order
 from services.console.people import Person
 from services.console.showing import Row
 from services.console.wishes import Outcome
-from shared import money
 from shared.credit.checks import BEHIND_QUEUE
+from shared.credit.reasons import amount
 from shared.credit.rulebook import Authority, Rules, authority_of, level_needed
 
 TEXT_MAX = 500
@@ -104,11 +104,11 @@ def command_of(wish: Wish, order: Order, who: Person) -> Command:
 
 def _part(text: str, order: Order) -> int:
     try:
-        part = money.parse(text.replace(",", ""), order.currency)
-    except money.NotMoney as error:
-        raise Unfit(f"The part is no amount: {error}.") from error
+        part = amounts.minor_of(text, order.currency)
+    except amounts.NoAmount as error:
+        raise Unfit(f"The part: {error}.") from error
     if not 0 < part < order.waiting_minor:
-        whole = money.as_text(order.waiting_minor, order.currency)
+        whole = amount(order.waiting_minor, order.currency)
         raise Unfit(f"A part is more than nothing and less than the {whole} that wait; to release all of it, release it.")
     return part
 

@@ -22,13 +22,14 @@ from contracts.accounts import Terms
 from contracts.envelope import derived_id
 from contracts.forms import Fault, Faulty, message_of
 from contracts.message import Command
-from services.console import account, answering, approvals, book, guarding, notices, refusing, wishes
+from services.console import account, amounts, answering, approvals, book, guarding, notices, refusing, wishes
 from services.console.booking import Page
-from shared import money
 
 Typed = Mapping[str, str]
 SEEN_EVERY_S, SEEN_TRIES = 0.05, 30
 """A fact is on the screen within half a second; who waits longer sees the page as it is, and is told when it changes."""
+NAME_MAX = 64
+"""Of an account's name, as it is told back."""
 NAME_LENGTH = 12
 """Of an action's name: enough that two of one stop never share it."""
 
@@ -39,8 +40,10 @@ async def wish(request: Request) -> Response:
     typed = {name: text for name, text in (await request.form()).items() if isinstance(text, str)}
     found = await book.account(request.app.state.pool, who.portfolios, typed.get("account", ""))
     make = WISHES.get(typed.get("what", ""))
-    if found is None or make is None:
-        raise HTTPException(404, "there is no such account, or nothing of that kind can be wished")
+    if found is None:
+        raise guarding.Absent("account", typed.get("account", "")[:NAME_MAX], who)
+    if make is None:
+        raise HTTPException(404)
     try:
         command = make(found.page, typed)
     except Faulty as faulty:
@@ -128,12 +131,11 @@ def _terms(page: Page, typed: Typed) -> Command:
 
 
 def _minor(text: str, currency: str, field: str) -> int:
-    """Money as people type it, thousands parted by commas or blanks. Raises `Faulty`."""
+    """Money as people type it. Raises `Faulty`."""
     try:
-        return money.parse(text.replace(",", "").replace(" ", ""), currency)
-    except money.NotMoney as error:
-        problem, _, mend = str(error).partition("; ")
-        raise Faulty(Fault(field, problem, mend or "write an amount such as 1250.00")) from error
+        return amounts.minor_of(text, currency)
+    except amounts.NoAmount as error:
+        raise Faulty(Fault(field, error.problem, error.mend)) from error
 
 
 def _count(text: str) -> int:

@@ -14,19 +14,17 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.message import Command
 from contracts.orders import ApproveDeal, DeclineDeal, RegisterDeal, WithdrawDeal
-from services.console import deals, guarding, notices, pages, policies, position, queue, refusing, wishes
+from services.console import amounts, deals, guarding, notices, pages, policies, position, queue, refusing, wishes
 from services.console.deals import Deal, Shown
 from services.console.following import Account
 from services.console.people import Person
 from services.console.wishes import Outcome
-from shared import money
 from shared.credit import reasons
 from shared.credit.rulebook import Rules, authority_of, level_needed
 
@@ -91,6 +89,8 @@ async def _page(
     faults: Mapping[str, str] | None = None,
 ) -> Response:
     shown = await _asked_for(request)
+    if shown is None and request.query_params.get("deal"):
+        raise guarding.Absent("deal", "", guarding.person(request))
     hand = await _in_hand(request, shown) if shown is not None else {"shown": None}
     may_announce = guarding.person(request).role in ANNOUNCING
     form = {
@@ -279,8 +279,8 @@ def _announced(given: Mapping[str, str], account: Account | None) -> tuple[Regis
 
 def _value(text: str, currency: str, faults: dict[str, str]) -> int:
     try:
-        minor = money.parse(text.replace(",", "").replace(" ", ""), currency)
-    except money.NotMoney as error:
+        minor = amounts.minor_of(text, currency)
+    except amounts.NoAmount as error:
         faults["value"] = str(error)
         return 0
     if minor <= 0:
@@ -372,7 +372,7 @@ async def _found(request: Request) -> Shown:
     """The deal of the path. Raises 404 for one that is not there, or not for this person."""
     shown = await _asked_for(request)
     if shown is None:
-        raise HTTPException(404)
+        raise guarding.Absent("deal", "", guarding.person(request))
     return shown
 
 

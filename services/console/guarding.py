@@ -49,6 +49,14 @@ class Forbidden(Exception):
         self.who, self.roles = who, roles
 
 
+class Absent(Exception):
+    """Nothing of this name in what the person sees; whether there is one elsewhere is not told."""
+
+    def __init__(self, what: str, name: str, who: Person) -> None:
+        super().__init__(f"no {what} {name!r} for {who.name}")
+        self.what, self.name, self.who = what, name, who
+
+
 class Forged(Exception):
     """A form that did not come from a page of this session: why."""
 

@@ -58,7 +58,7 @@ def test_an_account_on_stop_holds_every_order_that_is_not_released_and_off_stop_
     page.keyboard.press("p")
     page.keyboard.type("two cheques returned")
     page.locator("details[data-form=stop] button.main").click()
-    told = "S5 is on stop. 1 waiting order stays held, 1 released order is being recalled."
+    told = "S5 is on stop. 1 waiting order stays held, 2 released orders are being recalled."
     expect(page.get_by_role("status").filter(has_text=told)).to_be_visible()
     expect(page.locator("#standing")).to_contain_text("on stop")
     expect(page.locator("#stop")).to_contain_text("two cheques returned")
@@ -156,7 +156,7 @@ def test_a_note_is_added_to_the_timeline_and_seen_by_who_looks_at_the_account(de
     looks = desk.visit("sal", "/accounts/B7")
     expect(looks.locator("#live")).to_have_text("live")
     expect(looks.get_by_text("Put on stop")).to_have_count(0)  # V8: sales reads
-    page = desk.visit("rose", "/accounts/B7")
+    page = desk.visit("rose", "/accounts/B7", size=(1280, 400))
     page.keyboard.press("n")
     page.keyboard.type("asked for a copy invoice")
     before = page.evaluate("scrollY")

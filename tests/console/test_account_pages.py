@@ -95,6 +95,18 @@ async def test_what_a_person_does_not_see_is_not_there(office: Office, path: str
     assert (await office.get("nia", path)).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["A1", "A404"])
+async def test_what_is_unknown_and_what_is_another_portfolios_are_told_alike(office: Office, name: str) -> None:  # V8
+    answer = await office.get("nia", f"/accounts/{name}")
+    assert (answer.status_code, f"No account {name} in the portfolios you see (south)" in answer.text) == (404, True)
+    answer = await office.get("nia", f"/orders/home/{name}")
+    assert (answer.status_code, f"No order home/{name} in the portfolios you see (south)" in answer.text) == (404, True)
+    answer = await office.get("nia", f"/deals?deal={name}")
+    assert (answer.status_code, "No such deal in the portfolios you see (south)" in answer.text) == (404, True)
+    assert "only south" in await office.read("nia", "/desk")
+    assert "No account A404 is known here" in (await office.get("tia", "/accounts/A404")).text
+
+
 async def test_an_address_claims_nothing_and_a_notice_is_read_once_by_the_doer(office: Office) -> None:  # V8
     cookies = await office.sign_in("con")
     port = office.app.state.settings.port
