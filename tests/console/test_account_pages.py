@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,6 +94,32 @@ async def test_sales_reads_and_changes_nothing(office: Office) -> None:  # V8
 @pytest.mark.parametrize("path", ["/accounts/A1", "/parts/open_minor/A1", "/accounts/nobody", "/parts/nothing/A1"])
 async def test_what_a_person_does_not_see_is_not_there(office: Office, path: str) -> None:
     assert (await office.get("nia", path)).status_code == 404
+
+
+async def test_two_calendars_are_named_where_they_stand_side_by_side(office: Office) -> None:  # V7
+    page = await office.read("con", "/accounts/A1")
+    assert "trade's day" not in page  # one clock needs no name
+    assert re.search(r"as of <time [^>]*>[^<]*</time> (GMT|BST)", page)
+    office.app.state.settings = office.app.state.settings.model_copy(update={"clock": "event"})
+    page = await office.read("con", "/accounts/A1")
+    assert re.search(r"trade&#39;s day, as of <time [^>]*>[^<]*</time> (GMT|BST)", page)
+    ops = await office.read("con", "/ops")
+    assert "orders by the trade's day, machines by the wall clock" in ops
+    assert ops.count("by the wall clock") > 1
+
+
+async def test_each_word_of_the_machines_is_explained_where_it_stands(office: Office) -> None:
+    ops = await office.read("con", "/ops")
+    for word in ("Fold anew", "Lanes at a gap", "Facts not folded", "Outbox", "Waited, half", ">Generation<"):
+        assert word not in ops
+    for label in (
+        "Partitions that miss a fact",
+        "Facts not counted yet",
+        "Last counted anew",
+        "Begun from nothing",
+        "Window drift",
+    ):
+        assert re.search(rf'<dt title="[^"]+">{label}</dt>', ops), label
 
 
 @pytest.mark.parametrize("name", ["A1", "A404"])
