@@ -20,12 +20,27 @@ from contracts import orders
 from contracts.accounts import Terms
 from contracts.envelope import TYPE_NAMES
 from contracts.message import Message
-from services.console import as_of, book, booking, guarding, pages, past, policies, position, queue, said, wording
+from services.console import (
+    as_of,
+    book,
+    booking,
+    guarding,
+    notices,
+    pages,
+    past,
+    people,
+    policies,
+    position,
+    queue,
+    said,
+    wording,
+)  # fmt: skip
 from services.console.book import Entry, Found, Waiting
 from services.console.booking import actions_of, reasons_of
 from services.console.following import Account, terms_of
 from services.console.position import Part
 from shared.credit.rulebook import Rules
+from shared.service import people_in
 
 STATUSES = ("prospect", "open", "on_stop", "dormant", "terminated")
 TIERS = ("standard", "key", "top_15")
@@ -107,22 +122,14 @@ async def show(request: Request, name: str, status: int = 200, **more: Any) -> R
     who = guarding.require(request, *guarding.LOOKING)
     found = await book.account(request.app.state.pool, who.portfolios, name)
     if found is None:
-        raise HTTPException(404, f"no account {name!r} is known here, or it is in a portfolio that you do not see")
+        raise guarding.Absent("account", name, who)
     day = as_of.asked(request)
     values = await (_then(request, found, day) if day else _now(request, found))
-    told = {"refused": "", "typed": {}, "done": DONE.get(request.query_params.get("done", ""), "")}
+    told: dict[str, Any] = {"refused": "", "typed": {}, "done": notices.taken(request)}
     may = who.role in guarding.DESK and day is None
     around = {"found": found, "page": found.page, "as_of": day, "on": day or _today(request), "may": may, "me": who.name}
     around |= {"tones": TONES, "today": _today(request)}
     return pages.render(request, "account.html", status=status, **{**around, **values, **told, **more})
-
-
-DONE = {
-    "unchanged": "It was so already; nothing changed.",
-    "approval_requested": "This needs somebody else's approval: it waits in the approvals inbox.",
-    "sent": "Sent. The answer is not there yet; this page shows it as soon as it is.",
-}
-"""What a person is told after a wish, where the page itself does not show it."""
 
 
 def _today(request: Request) -> dt.date:
@@ -142,7 +149,9 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
         "requests": await book.requests(pool, (), name=page.account),
         "reasons": reasons_of(page),
         "actions": actions_of(page),
-        "entries": _entries(await book.timeline(pool, page.account, kind, _before(request)), page.currency),
+        "entries": _entries(
+            await book.timeline(pool, page.account, kind, _before(request)), page.currency, await people.names(pool)
+        ),
         "kind": kind,
         "terms": wording.terms_told(_terms(page.terms), page.currency),
         "full": _terms(page.terms),
@@ -173,7 +182,7 @@ async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
         ],
         "reasons": reasons_of(page) if page is not None else [],
         "actions": actions_of(page) if page is not None else [],
-        "entries": _entries(entries, found.page.currency),
+        "entries": _entries(entries, found.page.currency, await people.names(pool)),
         "kind": "",
         "full": _terms(page.terms) if page is not None else None,
     }
@@ -227,14 +236,20 @@ def _before(request: Request) -> tuple[dt.datetime, str]:
         return said.END_OF_TIME, ""
 
 
-def _entries(found: Sequence[Entry], currency: str) -> list[dict[str, Any]]:
+def _entries(found: Sequence[Entry], currency: str, known: frozenset[str]) -> list[dict[str, Any]]:
     return [
         {
-            "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "who": entry.said.actor, "order": entry.said.order,
+            "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "order": entry.said.order,
+            "who": _who(entry.said.actor, known),
             "words": wording.told(entry.said.data, currency),
         }
         for entry in found
     ]  # fmt: skip
+
+
+def _who(actor: str, known: frozenset[str]) -> str:
+    """Whoever signs in here is named; any other actor is the credential of a system."""
+    return actor if not actor or people_in(actor) & known else f"{actor}, a system"
 
 
 # --- a part of exposure, down to its events ---------------------------------------------------------------------------
@@ -244,8 +259,10 @@ async def part(request: Request) -> Response:
     who = guarding.require(request, *guarding.LOOKING)
     name, field = request.path_params["account"], request.path_params["part"]
     found = await book.account(request.app.state.pool, who.portfolios, name)
-    if found is None or field not in MOVED_BY:
-        raise HTTPException(404, "no such account or part of its exposure")
+    if found is None:
+        raise guarding.Absent("account", name, who)
+    if field not in MOVED_BY:
+        raise HTTPException(404)
     title, moved_by = MOVED_BY[field]
     day = as_of.asked(request)
     until = as_of.end_of(day) - dt.timedelta(microseconds=1) if day else said.END_OF_TIME

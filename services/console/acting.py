@@ -21,12 +21,13 @@ from contracts.orders import (
     ReleaseOrder,
     SplitOrder,
 )
+from services.console import amounts, refusing
 from services.console.following import Order
 from services.console.people import Person
 from services.console.showing import Row
 from services.console.wishes import Outcome
-from shared import money
 from shared.credit.checks import BEHIND_QUEUE
+from shared.credit.reasons import amount
 from shared.credit.rulebook import Authority, Rules, authority_of, level_needed
 
 TEXT_MAX = 500
@@ -103,11 +104,11 @@ def command_of(wish: Wish, order: Order, who: Person) -> Command:
 
 def _part(text: str, order: Order) -> int:
     try:
-        part = money.parse(text.replace(",", ""), order.currency)
-    except money.NotMoney as error:
-        raise Unfit(f"The part is no amount: {error}.") from error
+        part = amounts.minor_of(text, order.currency)
+    except amounts.NoAmount as error:
+        raise Unfit(f"The part: {error}.") from error
     if not 0 < part < order.waiting_minor:
-        whole = money.as_text(order.waiting_minor, order.currency)
+        whole = amount(order.waiting_minor, order.currency)
         raise Unfit(f"A part is more than nothing and less than the {whole} that wait; to release all of it, release it.")
     return part
 
@@ -149,8 +150,9 @@ class Told(msgspec.Struct, frozen=True):
 def told_of(wish: Wish, order: Order, outcome: Outcome, first: str = "") -> Told:
     """`first`: who decided it before, where it was too late."""
     if not outcome.is_done:
-        return Told(f"{order.reference}: {outcome.said}{' ' + first if first else ''}", outcome.tone)
-    said = _SAID[wish.do].format(order=order.reference, level=_spoken(outcome.fact.get("level", "")), owner=wish.owner)
+        why = refusing.told(outcome, order.currency)
+        return Told(f"{order.reference}: {why}{' ' + first if first else ''}", outcome.tone)
+    said = _SAID[wish.do].format(order=order.reference, level=refusing.spoken(outcome.fact.get("level", "")), owner=wish.owner)
     return Told(said, outcome.tone, ended=wish.do in ENDS)
 
 
@@ -167,14 +169,10 @@ _SAID = {
 }
 
 
-def _spoken(word: str) -> str:
-    return word.replace("_", " ")
-
-
 def told_of_many(wish: Wish, done: Sequence[tuple[Order, Outcome]], left: Iterable[Order]) -> Told:
     """`left`: orders that may not go with others."""
     good = [order for order, outcome in done if outcome.is_done]
-    bad = [f"{order.reference}: {outcome.said}" for order, outcome in done if not outcome.is_done]
+    bad = [f"{order.reference}: {refusing.told(outcome, order.currency)}" for order, outcome in done if not outcome.is_done]
     kept = [f"{order.reference}: look at it alone, it may not be released among others." for order in left]
     text = f"{len(good)} of {len(good) + len(bad) + len(kept)} {_DONE[wish.do]}."
     tone = "ok" if not bad and not kept else "warn" if good else "bad"
@@ -195,13 +193,15 @@ _DONE = {
 
 
 class May(msgspec.Struct, frozen=True):
-    """What this person's role allows with this order: a hint for the page; the order desk decides. `up` is where it would be
-    referred to; `levels` are all above."""
+    """What this person's role allows with this order: a hint for the page; the order desk decides. `split`: a part that is small
+    enough. `up` is where it would be referred to; `levels` are all above. `nobody`: no level releases it as it stands."""
 
     release: bool
+    split: bool
     why_not: str
     up: str
     levels: tuple[str, ...]
+    nobody: bool = False
 
 
 def may(who: Person, row: Row, final: Sequence[str]) -> May:
@@ -211,12 +211,12 @@ def may(who: Person, row: Row, final: Sequence[str]) -> May:
     up = next((each.role for each in above if each.covers(order.waiting_minor)), "")
     levels = tuple(each.role for each in above)
     if final:
-        return May(False, "nobody releases against this; clear its cause", up, levels)
+        return May(False, False, refusing.nobody(final), up, levels, nobody=True)
     if own is None:
-        return May(False, "your role releases no orders", up, levels)
+        return May(False, False, "your role releases no orders", up, levels)
     if own.level < needed.level or not own.covers(order.waiting_minor):
-        return May(False, f"needs {_spoken(needed.role)}", up, levels)
-    return May(True, "", up, levels)
+        return May(False, own.level >= _level(rules, order.level), f"needs {refusing.a_role(needed.role)}", up, levels)
+    return May(True, True, "", up, levels)
 
 
 def _needed(rules: Rules, order: Order) -> Authority:

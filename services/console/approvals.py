@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import Terms
-from services.console import account, as_of, book, dealing, desk, guarding, pages, queue, wording
+from services.console import as_of, book, dealing, desk, guarding, notices, pages, queue, wording
 from services.console.book import Waiting
 from services.console.people import Person
 from shared.service import people_in
@@ -44,7 +44,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "referred": 0 if day else await _referred(request),
         "refused": refused,
         "typed": typed,
-        "done": account.DONE.get(request.query_params.get("done", ""), ""),
+        "done": notices.taken(request),
     }
     values |= {"as_of": day, "today": pages.now(request).date()}
     return pages.render(request, "approvals.html", status=status, **values)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts import accounts
@@ -22,13 +22,14 @@ from contracts.accounts import Terms
 from contracts.envelope import derived_id
 from contracts.forms import Fault, Faulty, message_of
 from contracts.message import Command
-from services.console import account, approvals, book, guarding, wishes
+from services.console import account, amounts, answering, approvals, book, guarding, notices, refusing, wishes
 from services.console.booking import Page
-from shared import money
 
 Typed = Mapping[str, str]
 SEEN_EVERY_S, SEEN_TRIES = 0.05, 30
 """A fact is on the screen within half a second; who waits longer sees the page as it is, and is told when it changes."""
+NAME_MAX = 64
+"""Of an account's name, as it is told back."""
 NAME_LENGTH = 12
 """Of an action's name: enough that two of one stop never share it."""
 
@@ -39,20 +40,23 @@ async def wish(request: Request) -> Response:
     typed = {name: text for name, text in (await request.form()).items() if isinstance(text, str)}
     found = await book.account(request.app.state.pool, who.portfolios, typed.get("account", ""))
     make = WISHES.get(typed.get("what", ""))
-    if found is None or make is None:
-        raise HTTPException(404, "there is no such account, or nothing of that kind can be wished")
+    if found is None:
+        raise guarding.Absent("account", typed.get("account", "")[:NAME_MAX], who)
+    if make is None:
+        raise HTTPException(404)
     try:
         command = make(found.page, typed)
     except Faulty as faulty:
         return await _again(request, found.page, typed, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), 422)
     pool, name = request.app.state.pool, found.page.account
-    written = await book.written(pool, name)
+    written, orders = await book.written(pool, name), await book.open_orders(pool, name)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _again(request, found.page, typed, outcome.said, 409)
+        return await _again(request, found.page, typed, refusing.told(outcome, found.page.currency), 409)
     if outcome.is_done and outcome.word != "unchanged":
         await _seen(pool, name, written)
-    return RedirectResponse(_back(found.page, typed, outcome), 303)
+    text = answering.told(answering.case_of(found.page, typed, outcome, orders))
+    return notices.go(request, _back(found.page, typed), text, outcome.tone)
 
 
 async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
@@ -63,11 +67,9 @@ async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
         await asyncio.sleep(SEEN_EVERY_S)
 
 
-def _back(page: Page, typed: Typed, outcome: wishes.Outcome) -> str:
-    """The page that the form was on, with a word for what it does not show by itself."""
-    path = {"approvals": "/approvals", "stops": "/stops"}.get(typed.get("on", ""), f"/accounts/{quote(page.account)}")
-    word = "sent" if outcome.how == "waiting" else outcome.word.replace(" ", "_")
-    return f"{path}?done={word}" if word in account.DONE else path
+def _back(page: Page, typed: Typed) -> str:
+    """The page that the form was on."""
+    return {"approvals": "/approvals", "stops": "/stops"}.get(typed.get("on", ""), f"/accounts/{quote(page.account)}")
 
 
 async def _again(request: Request, page: Page, typed: Typed, why: str, status: int) -> Response:
@@ -129,12 +131,11 @@ def _terms(page: Page, typed: Typed) -> Command:
 
 
 def _minor(text: str, currency: str, field: str) -> int:
-    """Money as people type it, thousands parted by commas or blanks. Raises `Faulty`."""
+    """Money as people type it. Raises `Faulty`."""
     try:
-        return money.parse(text.replace(",", "").replace(" ", ""), currency)
-    except money.NotMoney as error:
-        problem, _, mend = str(error).partition("; ")
-        raise Faulty(Fault(field, problem, mend or "write an amount such as 1250.00")) from error
+        return amounts.minor_of(text, currency)
+    except amounts.NoAmount as error:
+        raise Faulty(Fault(field, error.problem, error.mend)) from error
 
 
 def _count(text: str) -> int:

@@ -28,12 +28,13 @@ class Need(msgspec.Struct, frozen=True):
 
 class Remedy(msgspec.Struct, frozen=True):
     """`needs`: all of them. `approval`: the role whose authority it takes, where its value or a person asks for one.
-    `final`: checks against which nobody releases."""
+    `final`: checks against which nobody releases. `by_value`: no cause that clears frees it without an approval."""
 
     needs: tuple[Need, ...]
     approval: str
     above_minor: int | None
     final: tuple[str, ...]
+    by_value: bool = False
 
 
 def remedy(decision: Decision, rules: Rules, level: str = "") -> Remedy:
@@ -45,7 +46,8 @@ def remedy(decision: Decision, rules: Rules, level: str = "") -> Remedy:
             needs.setdefault(ways, []).append(finding.check)
     told = tuple(Need(tuple(checks), ways) for ways, checks in _widest(needs).items())
     approval, above = _approval(decision, rules, level)
-    return Remedy(told, approval, above, _final(decision, rules))
+    by_value = any(finding.check == "order_value" for finding in decision.held_by)
+    return Remedy(told, approval, above, _final(decision, rules), by_value)
 
 
 def _widest(needs: dict[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], list[str]]:
@@ -152,12 +154,22 @@ _WAYS: Mapping[str, Callable[[Finding, Inputs, Rules], Ways]] = {
 
 
 def sentence(found: Remedy, currency: str, role_name: Callable[[str], str]) -> str:
-    """`1,480.00 paid or credited, or a limit of 102,000.00; and approval by a financial controller (above 25,000.00)`."""
-    parts = [", or ".join(need.ways) for need in found.needs]
-    if found.approval:
-        above = f" (above {amount(found.above_minor, currency)})" if found.above_minor is not None else ""
-        parts.append(f"approval by {article(role_name(found.approval))}{above}")
-    return "; and ".join(parts)
+    """`1,480.00 paid or credited, or a limit of 102,000.00; or instead a release by a team leader`.
+
+    What the order desk does: an order whose causes have cleared releases itself, also one that was referred (`recheck.redecide`);
+    a person with the authority releases against all of them, except against what nobody overrides; and a value above the usual
+    is cleared by a person alone.
+    """
+    needs = "; and ".join(", or ".join(need.ways) for need in found.needs)
+    if not found.approval:
+        return needs
+    above = f" (above {amount(found.above_minor, currency)})" if found.above_minor is not None else ""
+    release = f"a release by {article(role_name(found.approval))}{above}"
+    if found.final:
+        return f"{needs}; and then {release}" if found.by_value else needs
+    if not needs:
+        return release
+    return f"{release}; its other causes clear with {needs}" if found.by_value else f"{needs}; or instead {release}"
 
 
 def article(name: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts import orders
+from services.console import refusing
 from services.console.people import ROLES
 from services.console.said import Said
 from shared.credit import reasons
+from shared.service import FOR, people_in
 
 POLICY = "policy"
 
@@ -68,9 +70,19 @@ def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
         case orders.OrderRepeated():
             return "Sent again; nothing changed"
         case orders.CommandRefused() as said:
-            return f"Refused: {said.detail}"
+            return f"Refused: {refusing.in_words(said.detail, currency)}"
         case _:
             return fact.words.capitalize()
+
+
+def said_by(fact: Said, people: Mapping[str, str]) -> str:
+    """Who caused it: a person with the role they had, or a system by the name of its credential, which has no person's role."""
+    if not fact.actor:
+        return ""
+    if people_in(fact.actor) & people.keys():
+        shown = " for ".join(people.get(name, name) for name in fact.actor.split(FOR))
+        return f"{shown}, {role_of(fact.role)}" if fact.role else shown
+    return f"{fact.actor}, a system"
 
 
 def role_of(role: str) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import AppointDeputy, EndDeputy
 from contracts.forms import Faulty, message_of
 from contracts.message import Command
-from services.console import auditing, cover, guarding, pages, people, sessions, wishes
+from services.console import auditing, cover, guarding, notices, pages, people, refusing, sessions, wishes
 from services.console.asking import SEEN_EVERY_S, SEEN_TRIES
 
 NOTHING: Mapping[str, str] = {}
@@ -38,6 +38,7 @@ async def _page(request: Request, status: int = 200, refused: str = "", typed: M
         "today": today,
         "refused": refused,
         "typed": typed,
+        "done": notices.taken(request),
     }
     return pages.render(request, "covers.html", status=status, **values)
 
@@ -50,7 +51,8 @@ async def act_for(request: Request) -> Response:
     acting_for = found.person if found else ""
     await sessions.act_for(request.app.state.pool, guarding.session(request), acting_for)
     await auditing.note(request, "acts for themselves" if not acting_for else f"acts for {acting_for}", who)
-    return RedirectResponse("/covers", 303)
+    told = f"You act for {acting_for}, as {pages.role_name(found.role).lower()}." if found else "You act for yourself."
+    return notices.go(request, "/covers", told)
 
 
 async def wish(request: Request) -> Response:
@@ -64,12 +66,20 @@ async def wish(request: Request) -> Response:
     before = await cover.standing(pool, today)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome.said, typed)
+        return await _page(request, 409, refusing.told(outcome, ""), typed)
+    if outcome.how == "waiting":
+        return notices.go(request, "/covers", outcome.said, outcome.tone)
     for _ in range(SEEN_TRIES):
-        if await cover.standing(pool, today) != before:
+        if outcome.word == "unchanged" or await cover.standing(pool, today) != before:
             break
         await asyncio.sleep(SEEN_EVERY_S)
-    return RedirectResponse("/covers", 303)
+    return notices.go(request, "/covers", _told(typed) if outcome.word != "unchanged" else outcome.said)
+
+
+def _told(typed: Mapping[str, str]) -> str:
+    if typed.get("what") == "end":
+        return f"{typed['deputy']} does not cover {typed['person']} any more."
+    return f"{typed['deputy']} covers {typed['person']} from {typed['from_on']} until {typed['until_on']}."
 
 
 def _command(typed: Mapping[str, str]) -> Command:

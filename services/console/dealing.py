@@ -13,19 +13,31 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import asyncpg
-from starlette.exceptions import HTTPException
+import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.message import Command
 from contracts.orders import ApproveDeal, DeclineDeal, RegisterDeal, WithdrawDeal
-from services.console import as_of, deals, guarding, pages, past, policies, position, queue, wishes
+from services.console import (
+    amounts,
+    as_of,
+    deals,
+    guarding,
+    notices,
+    pages,
+    past,
+    policies,
+    position,
+    queue,
+    refusing,
+    wishes,
+)  # fmt: skip
 from services.console.deals import Deal, Shown, Sum
 from services.console.following import Account
 from services.console.people import Person
 from services.console.wishes import Outcome
-from shared import money
 from shared.credit import reasons
 from shared.credit.rulebook import Rules, authority_of, level_needed
 
@@ -45,7 +57,7 @@ TOLD = {
     "withdrawn": "Withdrawn. What it had reserved is free again.",
     "waiting": "Sent. It is not answered yet; this page shows it when it is.",
 }
-"""What the page says after a redirect: a word of its address is looked up here and never shown itself."""
+"""What the doer is told after a redirect."""
 
 
 class Wanted(NamedTuple):
@@ -66,8 +78,7 @@ class Wanted(NamedTuple):
 async def page(request: Request) -> Response:
     """The whole page: the list, and beside it a deal or the form of a new one."""
     guarding.require(request, *guarding.LOOKING)
-    word = request.query_params.get("said", "")
-    return await _page(request, outcome=Outcome("waiting" if word == "waiting" else "done", TOLD[word]) if word in TOLD else None)
+    return await _page(request)
 
 
 async def listed(request: Request) -> Response:
@@ -90,6 +101,8 @@ async def _page(
     faults: Mapping[str, str] | None = None,
 ) -> Response:
     shown = await _asked_for(request)
+    if shown is None and request.query_params.get("deal"):
+        raise guarding.Absent("deal", "", guarding.person(request))
     hand = await _in_hand(request, shown) if shown is not None else {"shown": None}
     may_announce = guarding.person(request).role in guarding.DESK and as_of.asked(request) is None
     form = {
@@ -98,7 +111,8 @@ async def _page(
         "given": given if given is not None else _offered(request),
         "faults": faults or {},
     }
-    return pages.render(request, "deals.html", status=status, outcome=outcome, **{**await _list(request), **hand, **form})
+    told = {"outcome": outcome, "done": notices.taken(request)}
+    return pages.render(request, "deals.html", status=status, **{**await _list(request), **hand, **form, **told})
 
 
 async def _list(request: Request) -> dict[str, Any]:
@@ -262,7 +276,8 @@ async def register(request: Request) -> Response:
         return await _page(request, 422, given=given, faults=faults)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome, given)
+        assert account is not None, "a command is made for an account that is there"
+        return await _page(request, 409, _in_words(outcome, account.currency), given)
     name = await _registered(request.app.state.pool, command) if outcome.is_done else None
     return _back(request, outcome, name or "")
 
@@ -306,8 +321,8 @@ def _announced(given: Mapping[str, str], account: Account | None) -> tuple[Regis
 
 def _value(text: str, currency: str, faults: dict[str, str]) -> int:
     try:
-        minor = money.parse(text.replace(",", "").replace(" ", ""), currency)
-    except money.NotMoney as error:
+        minor = amounts.minor_of(text, currency)
+    except amounts.NoAmount as error:
         faults["value"] = str(error)
         return 0
     if minor <= 0:
@@ -346,16 +361,20 @@ async def _answer(request: Request, kind: type[ApproveDeal | DeclineDeal | Withd
     command: Command = kind(deal=shown.deal.deal, account=shown.deal.account, reason=reason)
     outcome = await wishes.send(request, command)
     if outcome.how in ("refused", "failed"):
-        return await _page(request, 409, outcome)
+        return await _page(request, 409, _in_words(outcome, shown.deal.currency))
     if outcome.is_done:
         await _moved(request.app.state.pool, shown.deal)
     return _back(request, outcome, shown.deal.id)
 
 
+def _in_words(outcome: Outcome, currency: str) -> Outcome:
+    return msgspec.structs.replace(outcome, said=refusing.told(outcome, currency))
+
+
 def _back(request: Request, outcome: Outcome, name: str) -> Response:
     """To the page, so that loading it again sends nothing."""
     word = outcome.word if outcome.is_done else outcome.how
-    return RedirectResponse(_wanted(request).path(deal=name, said=word if word in TOLD else ""), 303)
+    return notices.go(request, _wanted(request).path(deal=name), TOLD.get(word, outcome.said), outcome.tone)
 
 
 async def _registered(pool: asyncpg.Pool, command: RegisterDeal) -> str | None:
@@ -399,7 +418,7 @@ async def _found(request: Request) -> Shown:
     """The deal of the path. Raises 404 for one that is not there, or not for this person."""
     shown = await _asked_for(request)
     if shown is None:
-        raise HTTPException(404)
+        raise guarding.Absent("deal", "", guarding.person(request))
     return shown
 
 

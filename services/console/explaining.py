@@ -186,6 +186,8 @@ def _check(line: Line, currency: str) -> Check:
 def _figures(line: Line, passed: bool, currency: str) -> str:
     """`101,480.00 > 100,000.00`, `9 days ≤ 30`, `due 12 Mar 2011`."""
     measured, threshold = line.measured, line.threshold
+    if told := _in_words(line):
+        return told
     if line.unit == "day":
         return _day(line.check, measured)
     if line.unit == "" or not isinstance(measured, int) or not isinstance(threshold, int):
@@ -204,6 +206,35 @@ _UNITS: dict[str, Callable[[int, str], str]] = {
     "level": lambda figure, _: str(figure),
     "count": lambda figure, _: str(figure),
 }
+
+
+def _in_words(line: Line) -> str:
+    """Where a bare figure would read against its own sentence, or there is none; empty where the figures tell it."""
+    match line.check, line.measured, line.threshold:
+        case "account_open", "on_stop", _ if line.result == "passed":
+            return "open, though on stop"
+        case "not_on_stop", status, _ if status != "on_stop":
+            return "not on stop"
+        case "order_value", int(), None:
+            return "no standard order is set"
+        case "po_number", "missing", needed:
+            return "not required" if needed == "not required" else "missing, and required"
+        case "insurance", "none", needed:
+            return "none is required" if needed == "not required" else "none, and required"
+        case "insurance", None, _:
+            return "no end"
+        case "review_overdue", None, _:
+            return "none is due"
+        case "limit_expired", None, _:
+            return "no end"
+        case "cash_on_delivery", _, None:
+            return "not on cash on delivery"
+        case "cash_on_delivery", _, str():
+            return "paid on delivery"
+        case check, _, _ if check == BEHIND_QUEUE:
+            return "others go first"
+        case _:
+            return ""
 
 
 def _day(check: str, measured: Measure) -> str:

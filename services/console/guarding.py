@@ -49,6 +49,14 @@ class Forbidden(Exception):
         self.who, self.roles = who, roles
 
 
+class Absent(Exception):
+    """Nothing of this name in what the person sees; whether there is one elsewhere is not told."""
+
+    def __init__(self, what: str, name: str, who: Person) -> None:
+        super().__init__(f"no {what} {name!r} for {who.name}")
+        self.what, self.name, self.who = what, name, who
+
+
 class Forged(Exception):
     """A form that did not come from a page of this session: why."""
 
@@ -116,7 +124,10 @@ def guarded(route: Route) -> Route:
             await _check_form(request)
         if found.session.to_note and LIVE not in request.headers:
             await sessions.touch(request.app.state.pool, found.session)
-        return await _inner(route)(request)
+        response = await _inner(route)(request)
+        if getattr(request.state, "notice_taken", False):
+            drop_cookie(request, response, notice_cookie(request))
+        return response
 
     return _replaced(route, handler)
 
@@ -203,6 +214,10 @@ def session_cookie(request: Request) -> str:
 
 def form_cookie(request: Request) -> str:
     return _cookie_name(request.app.state.settings, "form")
+
+
+def notice_cookie(request: Request) -> str:
+    return _cookie_name(request.app.state.settings, "notice")
 
 
 def theme_cookie(request: Request) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import auditing, pages
-from services.console.guarding import Forbidden, Forged, Starting, TooLarge
+from services.console.guarding import Absent, Forbidden, Forged, Starting, TooLarge
 from shared.pool import Crowded
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,18 @@ async def _forbidden(request: Request, error: Exception) -> Response:
     may = ", ".join(pages.role_name(role) for role in refused.roles)
     why = f"You are signed in as {pages.role_name(refused.who.role)}. This is for: {may}."
     return told(request, 403, "This is not for your role", why, "The attempt was noted. A director can change your role.")
+
+
+async def _absent(request: Request, error: Exception) -> Response:
+    missed = cast(Absent, error)
+    return told(request, 404, absent(missed), "It may be written otherwise.", "Look for it from the navigation.")
+
+
+def absent(missed: Absent) -> str:
+    """`No account T1010 in the portfolios you see (north)`: the same for what is unknown and for what is not theirs."""
+    named = f"No {missed.what} {missed.name}" if missed.name else f"No such {missed.what}"
+    seen = ", ".join(missed.who.portfolios)
+    return f"{named} in the portfolios you see ({seen})" if seen else f"{named} is known here"
 
 
 async def _forged(request: Request, error: Exception) -> Response:
@@ -89,6 +101,7 @@ async def _unexpected(request: Request, _: Exception) -> Response:
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     Forbidden: _forbidden,
+    Absent: _absent,
     Forged: _forged,
     TooLarge: _too_large,
     Starting: _starting,

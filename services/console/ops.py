@@ -15,10 +15,23 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from services.console import auditing, clock, counting, drift, guarding, pages, policies, probing, publishing, queue, tallying
+from services.console import (
+    auditing,
+    clock,
+    counting,
+    drift,
+    guarding,
+    notices,
+    pages,
+    policies,
+    probing,
+    publishing,
+    queue,
+    tallying,
+)  # fmt: skip
 from services.console.people import Person
 from services.console.queue import Filter
 from services.console.tallying import (
@@ -249,7 +262,7 @@ async def _overview(request: Request) -> dict[str, Any]:
         "worker": await drift.lag(pool),
         "compared": await drift.last(pool),
         "may_mend": who.role in MAY_MEND,
-        "event_time": request.app.state.settings.clock == "event",
+        "done": notices.taken(request),
         "tone": tone,
         "decision_tone": decision_tone,
         "budget_ms": DECISION_BUDGET_MS,
@@ -316,7 +329,7 @@ async def mend(request: Request) -> Response:
         number = await publishing.throw_away(connection)
         await drift.note(connection, await drift.compare(connection), rebuilt=True)
     await auditing.note(request, "windows thrown away", who, f"generation {number}")
-    return RedirectResponse("/ops", 303)
+    return notices.go(request, "/ops", "The windows are thrown away and counted from the first fact again.")
 
 
 # --- charts ---------------------------------------------------------------------------------------------------------

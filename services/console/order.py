@@ -12,7 +12,6 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import asyncpg
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -47,7 +46,7 @@ async def explain(request: Request) -> Response:
     name = request.path_params["order"]
     record = await queue.one(pool, who.portfolios, name)
     if record is None:
-        raise HTTPException(404, f"there is no order {name}, or it is of a portfolio that you do not see")
+        raise guarding.Absent("order", name, who)
     moment = as_of(request.query_params.get("as_of", ""), ZoneInfo(who.zone))
     values = await hand.values(request, name)
     facts = await said.of_order(pool, name, moment or said.END_OF_TIME)
@@ -105,7 +104,7 @@ async def traced(pool: asyncpg.Pool, facts: Sequence[Said], people: dict[str, st
             "fact": fact,
             "words": course.told(fact, people, currency),
             "cause": causes.get(fact.cause) if fact.cause not in own else None,
-            "by": people.get(fact.actor, fact.actor),
+            "by": course.said_by(fact, people),
         }
         for fact in reversed(facts)
     ]

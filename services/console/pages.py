@@ -73,7 +73,7 @@ def templates() -> Environment:
     )
     made.filters |= {
         "money": money_text, "figure": figure, "hm": hm, "hms": hms, "day": day, "moment": moment, "when": when,
-        "left": left, "words": words, "role": role_name,
+        "zone_name": zone_name, "left": left, "words": words, "role": role_name,
     }  # fmt: skip
     made.globals["asset"] = browser.path_of
     return made
@@ -85,6 +85,7 @@ def _around(request: Request) -> dict[str, Any]:
     return {
         "person": found.person if found else None,
         "path": request.url.path,
+        "event_time": request.app.state.settings.clock == "event",
         "now": getattr(request.state, "now", None) or dt.datetime.now(dt.UTC),
         "zone": ZoneInfo(found.person.zone if found else ZONE),
         "theme": theme(request),
@@ -161,6 +162,12 @@ def hm(context: Context, at: dt.datetime) -> str:
 @pass_context
 def hms(context: Context, at: dt.datetime) -> str:
     return f"{_here(context, at):%H:%M:%S}"
+
+
+@pass_context
+def zone_name(context: Context, at: dt.datetime) -> str:
+    """`GMT`, `BST`: said once on a page, for all of its times."""
+    return f"{_here(context, at):%Z}"
 
 
 @pass_context

@@ -166,6 +166,11 @@ async def everybody(connection: asyncpg.Connection) -> Sequence[asyncpg.Record]:
     return rows
 
 
+async def names(connection: asyncpg.Connection | asyncpg.Pool) -> frozenset[str]:
+    """Everybody who could ever sign in here."""
+    return frozenset(row["name"] for row in await connection.fetch("select name from person"))
+
+
 async def password_of(connection: asyncpg.Connection | asyncpg.Pool, name: str) -> str | None:
     """The kept hash of somebody who may sign in here."""
     kept: str | None = await connection.fetchval("select password from person where name = $1 and disabled_at is null", name)

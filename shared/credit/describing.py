@@ -34,10 +34,10 @@ NAMES: dict[str, tuple[str, str]] = {
     "review_overdue": ("Credit review is not overdue", "day"),
     "terms": ("Payment terms are not better than agreed", "days"),
     "po_number": ("Purchase order number is given where required", ""),
-    "cash_on_delivery": ("Cash on delivery is paid, or is paid on delivery", "money"),
+    "cash_on_delivery": ("Cash on delivery is paid before, or on delivery", "money"),
     "unconnected_stock": ("Unconnected stock is not too high", "percent"),
     "broken_promises": ("Promises were kept lately", "count"),
-    "insurance": ("Credit insurance is in force", "day"),
+    "insurance": ("Credit insurance is in force where there must be one", "day"),
     "limit_expired": ("Credit limit has not expired", "day"),
     BEHIND_QUEUE: ("No order of the group that waits must go first", ""),
 }

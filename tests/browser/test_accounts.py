@@ -58,6 +58,8 @@ def test_an_account_on_stop_holds_every_order_that_is_not_released_and_off_stop_
     page.keyboard.press("p")
     page.keyboard.type("two cheques returned")
     page.locator("details[data-form=stop] button.main").click()
+    told = "S5 is on stop. 1 waiting order stays held, 2 released orders are being recalled."
+    expect(page.get_by_role("status").filter(has_text=told)).to_be_visible()
     expect(page.locator("#standing")).to_contain_text("on stop")
     expect(page.locator("#stop")).to_contain_text("two cheques returned")
     expect(page.locator("#entries")).to_contain_text("On stop: two cheques returned · tom")
@@ -157,6 +159,7 @@ def test_a_request_is_declined_with_its_reason(desk: Office) -> None:
     card.locator("details[open] input[name=reason]").fill("too soon")
     card.get_by_role("button", name="Decline").click()
     expect(page.get_by_role("row", name="Wharf Audio")).to_contain_text("too soon")
+    expect(page.locator(".notice.told")).to_contain_text("The request for W2 is declined.")
 
 
 def test_a_refusal_is_shown_in_words_with_what_was_typed(desk: Office) -> None:
@@ -170,11 +173,18 @@ def test_a_note_is_added_to_the_timeline_and_seen_by_who_looks_at_the_account(de
     looks = desk.visit("sal", "/accounts/B7")
     expect(looks.locator("#live")).to_have_text("live")
     expect(looks.get_by_text("Put on stop")).to_have_count(0)  # V8: sales reads
-    page = desk.visit("rose", "/accounts/B7")
+    page = desk.visit("rose", "/accounts/B7", size=(1280, 400))
     page.keyboard.press("n")
     page.keyboard.type("asked for a copy invoice")
+    before = page.evaluate("scrollY")
     page.keyboard.press("Enter")
     expect(page.locator("#entries")).to_contain_text("asked for a copy invoice · rose")
+    notice = page.locator(".notice.told")
+    expect(notice).to_have_text("The note is kept in the timeline of B7.")
+    expect(notice).to_be_in_viewport()  # though the page stays where the note was written
+    assert before > 0 and abs(page.evaluate("scrollY") - before) < 100
+    page.reload()
+    expect(notice).to_have_count(0)  # told once
     expect(looks.locator("#entries")).to_contain_text("asked for a copy invoice")
 
 

@@ -54,6 +54,8 @@ def test_a_deal_is_announced_approved_by_another_and_its_order_passes(office: Of
     fill(rose, "DL1", "LAUNCH", "20,000.00")
     rose.get_by_role("button", name="Announce", exact=True).click()
     expect(row(rose, "LAUNCH")).to_contain_text("waits for Team leader")
+    expect(rose.locator(".notice.told")).to_contain_text("It is announced")
+    assert "said" not in rose.url  # whoever opens the address reads of nothing that was done
     expect(rose.get_by_role("button", name="Approve")).to_have_count(0)
 
     inbox = office.visit("tom", "/approvals")  # what waits for somebody is told in one place, and counted on every page

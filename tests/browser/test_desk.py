@@ -106,14 +106,29 @@ def test_who_has_not_the_authority_is_refused_and_somebody_above_may(office: Off
     [reference] = held(office, account, 20_000)
     page = office.visit("rose", f"/desk?q={account}")
     expect(hand(page)).to_contain_text("Waits for the team leader.")
-    act(page, "r", "I know them well")
-    expect(page.locator(".outcome.bad")).to_contain_text("needs team_leader or above")
+    expect(hand(page).get_by_role("button", name="Release", exact=True)).to_be_disabled()
+    expect(hand(page).locator("#why-not")).to_have_text("Needs a team leader.")
+    expect(hand(page).get_by_text("Release part")).to_have_count(0)  # it was referred: no part of it is a controller's either
+    page.evaluate("document.querySelector('#hand form:has(#note-text) input[name=do]').value = 'release'")
+    act(page, "n", "I know them well")  # whoever sends it nevertheless is refused by the order desk
+    refused = f"{reference}: 20,000.00 GBP is beyond a credit controller; it takes a team leader or above."
+    expect(page.locator(".outcome.bad")).to_have_text(refused)
     expect(queue(page)).to_have_count(1)
     above = office.visit("tom", f"/desk?q={account}")
     expect(hand(above).locator(".act.main summary")).to_contain_text("Release")
     act(above, "r", "Covered by their parent's letter")
     expect(above.locator(".outcome.ok")).to_contain_text(f"{reference} is released.")
     expect(queue(page)).to_have_count(0)  # and it left the other desk by itself
+
+
+def test_nobody_is_offered_a_release_while_the_account_is_on_stop(office: Office, account: str) -> None:  # O2.2
+    held(office, account, 2_000)
+    office.wish("accounts.put_on_stop.v1", {"account": account, "reason": "a returned cheque"})
+    page = office.visit("rose", f"/desk?q={account}")
+    expect(hand(page).locator("#why-not")).to_have_text("Nobody releases while the account is on stop.")
+    expect(hand(page).get_by_role("button", name="Release", exact=True)).to_be_disabled()
+    expect(hand(page).locator(".act.main")).to_have_count(0)  # to refer it is possible, and nothing to be pressed for
+    expect(hand(page).locator("summary", has_text="Refer to Team leader")).to_be_visible()
 
 
 def test_a_reason_is_asked_for_before_anything_is_sent(office: Office, account: str) -> None:

@@ -54,10 +54,10 @@ def test_windows_say_since_when_they_are_stale(office: Office) -> None:
 def test_who_runs_the_house_has_the_windows_folded_anew_and_others_are_refused(office: Office) -> None:
     [before] = office.ask("select generation from window_worker")
     seller = office.visit("sal", "/ops")
-    expect(seller.get_by_role("button", name="Fold anew")).to_have_count(0)
+    expect(seller.get_by_role("button", name="Count the windows anew")).to_have_count(0)
     page = office.visit("otto", "/ops")
-    page.get_by_role("button", name="Fold anew").click()
-    expect(page.locator("#worker")).to_contain_text(f"{before['generation'] + 1}, folding begins")
+    page.get_by_role("button", name="Count the windows anew").click()
+    expect(page.locator("#worker")).to_contain_text(f"{before['generation'] + 1} times, counting begins")
     assert office.ask("select 1 from audit where what = 'windows thrown away' and person = 'otto'")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from starlette.applications import Starlette
 
 import shared
 from contracts.accounts import DeputyAppointed, LimitChanged, StopActionAdded, StopProgressMissed
-from services.console import cover, people, serving, sessions
+from services.console import cover, notices, people, serving, sessions
 from services.console.app import SERVICE
+from services.console.notices import Notice
 from services.console.people import Person
 from shared.engine import Engine
 from shared.settings import Settings
@@ -92,6 +94,60 @@ async def test_sales_reads_and_changes_nothing(office: Office) -> None:  # V8
 @pytest.mark.parametrize("path", ["/accounts/A1", "/parts/open_minor/A1", "/accounts/nobody", "/parts/nothing/A1"])
 async def test_what_a_person_does_not_see_is_not_there(office: Office, path: str) -> None:
     assert (await office.get("nia", path)).status_code == 404
+
+
+async def test_two_calendars_are_named_where_they_stand_side_by_side(office: Office) -> None:  # V7
+    page = await office.read("con", "/accounts/A1")
+    assert "trade's day" not in page  # one clock needs no name
+    assert re.search(r"as of <time [^>]*>[^<]*</time> (GMT|BST)", page)
+    office.app.state.settings = office.app.state.settings.model_copy(update={"clock": "event"})
+    page = await office.read("con", "/accounts/A1")
+    assert re.search(r"trade&#39;s day, as of <time [^>]*>[^<]*</time> (GMT|BST)", page)
+    ops = await office.read("con", "/ops")
+    assert "orders by the trade's day, machines by the wall clock" in ops
+    assert ops.count("by the wall clock") > 1
+
+
+async def test_each_word_of_the_machines_is_explained_where_it_stands(office: Office) -> None:
+    ops = await office.read("con", "/ops")
+    for word in ("Fold anew", "Lanes at a gap", "Facts not folded", "Outbox", "Waited, half", ">Generation<"):
+        assert word not in ops
+    for label in (
+        "Partitions that miss a fact",
+        "Facts not counted yet",
+        "Last counted anew",
+        "Begun from nothing",
+        "Window drift",
+    ):
+        assert re.search(rf'<dt title="[^"]+">{label}</dt>', ops), label
+
+
+@pytest.mark.parametrize("name", ["A1", "A404"])
+async def test_what_is_unknown_and_what_is_another_portfolios_are_told_alike(office: Office, name: str) -> None:  # V8
+    answer = await office.get("nia", f"/accounts/{name}")
+    assert (answer.status_code, f"No account {name} in the portfolios you see (south)" in answer.text) == (404, True)
+    answer = await office.get("nia", f"/orders/home/{name}")
+    assert (answer.status_code, f"No order home/{name} in the portfolios you see (south)" in answer.text) == (404, True)
+    answer = await office.get("nia", f"/deals?deal={name}")
+    assert (answer.status_code, "No such deal in the portfolios you see (south)" in answer.text) == (404, True)
+    assert "only south" in await office.read("nia", "/desk")
+    assert "No account A404 is known here" in (await office.get("tia", "/accounts/A404")).text
+
+
+async def test_an_address_claims_nothing_and_a_notice_is_read_once_by_the_doer(office: Office) -> None:  # V8
+    cookies = await office.sign_in("con")
+    port = office.app.state.settings.port
+    key = await office.pool.fetchval("select form_key from session where person = 'con' order by made_at desc limit 1")
+    signed = notices.sign(key, Notice("/accounts/A1", "A1 is on stop."))
+    told = await office.get("con", "/accounts/A1", {**cookies, f"quittance-notice-{port}": signed})
+    assert "A1 is on stop." in told.text
+    assert f'quittance-notice-{port}=""' in told.headers["set-cookie"]
+    elsewhere = await office.get("con", "/accounts/A2", {**cookies, f"quittance-notice-{port}": signed})
+    assert "A1 is on stop." not in elsewhere.text
+    other = await office.sign_in("tia")
+    assert "A1 is on stop." not in (await office.get("tia", "/accounts/A1", {**other, f"quittance-notice-{port}": signed})).text
+    for path in ("/accounts/A1?done=unchanged", "/approvals?done=sent", "/deals?said=approved"):
+        assert 'class="notice' not in (await office.get("tia", path, other)).text.replace('class="notice warn', "")
 
 
 async def test_a_past_day_is_shown_as_it_ended_and_nothing_can_be_done_on_it(office: Office) -> None:  # V7

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from contracts import accounts, orders
+from contracts.accounts import Terms
 from contracts.orders import Decision, Inputs
 from services.console.clearing import remedy, round_up, sentence
 from services.orders.judge import decided
 from shared.credit.rulebook import SHIPPED, Rules, book_of
+from tests.models.orders_desk import Desk, opened, order
 
 TODAY = dt.date(2011, 1, 15)
 STANDARD = Inputs(
@@ -33,10 +36,11 @@ def told(level: str = "", **changed: Any) -> str:
     return sentence(remedy(judged(**changed), rules(), level), "GBP", lambda role: role.replace("_", " "))
 
 
-def test_the_mocks_sentence() -> None:  # V1
+def test_a_value_above_the_usual_is_cleared_by_a_person_alone_and_the_rest_is_named_behind_it() -> None:  # V1
     said = told(value_minor=4_290_000, exposure_minor=5_858_000, limit_minor=10_000_000, standard_order_minor=2_500_000)
     assert said == (
-        "1,480.00 paid or credited, or a limit of 102,000.00; and approval by an operations manager (above 25,000.00)"
+        "a release by an operations manager (above 25,000.00); "
+        "its other causes clear with 1,480.00 paid or credited, or a limit of 102,000.00"
     )
 
 
@@ -45,7 +49,7 @@ def test_the_mocks_sentence() -> None:  # V1
     [
         ({"status": "on_stop"}, "the account taken off stop"),
         ({"status": "dormant"}, "the account opened"),
-        ({"standard_order_minor": 50_000}, "approval by a controller (above 500.00)"),
+        ({"standard_order_minor": 50_000}, "a release by a controller (above 500.00)"),
         ({"oldest_overdue_days": 36}, "items more than 30 days overdue paid (the oldest is 36 days)"),
         ({"dunning_level": 3}, "the dunning level back below 3 (it is 3)"),
         ({"review_due_on": dt.date(2011, 1, 3)}, "the limit review done (due 2011-01-03)"),
@@ -64,7 +68,39 @@ def test_each_reason_names_its_remedy(inputs: dict[str, Any], words: str) -> Non
 
 
 def test_a_person_who_asked_for_more_authority_is_named() -> None:  # O5
-    assert told("director", po_required=True) == "a PO number from the customer; and approval by a director"
+    assert told("director", po_required=True) == "a PO number from the customer; or instead a release by a director"
+
+
+def test_against_what_nobody_overrides_no_release_is_offered_instead() -> None:  # O2.2
+    assert told("director", status="on_stop") == "the account taken off stop"
+    said = told("director", status="on_stop", standard_order_minor=50_000)
+    assert said == "the account taken off stop; and then a release by a director"
+
+
+OVER = [opened(limit_minor=10_000), order(value_minor=12_000)]
+REFERRED = orders.ReferOrder(order="web/1", account="acme", reason="too much for me", level="director")
+
+
+def test_a_referred_order_is_freed_by_its_cause_or_by_the_person_each_alone() -> None:  # O5, O7: what "or instead" says
+    paid, freed = Desk(), Desk()
+    for desk in (paid, freed):
+        for message in OVER:
+            desk.do(message)
+        desk.do(REFERRED, role="controller")
+    today = paid.at.date()
+    paid.do(accounts.LimitChanged(account="acme", limit_minor=12_000, was_minor=10_000, reason="", effective_from=today))
+    freed.do(orders.ReleaseOrder(order="web/1", account="acme", reason="ok"), role="director")
+    assert [desk.order("web/1").status for desk in (paid, freed)] == ["released", "released"]
+
+
+def test_a_value_above_the_usual_is_not_freed_by_the_other_causes() -> None:  # O2.5: what "its other causes" says
+    desk = Desk()
+    today = desk.at.date()
+    desk.do(opened(limit_minor=10_000, terms=Terms(standard_order_minor=5_000)))
+    desk.do(order(value_minor=12_000))
+    desk.do(accounts.LimitChanged(account="acme", limit_minor=50_000, was_minor=10_000, reason="", effective_from=today))
+    assert desk.order("web/1").status in ("held", "referred")
+    assert desk.order("web/1").held_by == ("order_value",)
 
 
 def test_a_group_limit_is_called_one() -> None:  # O2.3

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from contracts import orders
 from contracts.catalogue import MESSAGES
 from contracts.orders import Placed
-from services.console.course import told
+from services.console.course import said_by, told
 from services.console.said import Said
 from tests.console.facts import START, decision, held, referred, released
 
+SYSTEM = Said("f", "orders.order_held.v1", START, "/orders/0", 1, "acme", "web/1", "developer", "director", "", "", None)
 PEOPLE = {"rose": "Rose Osei", "tom": "Tom Ibarra"}
 ABOUT = {"order": "web/1", "account": "acme"}
 
@@ -83,3 +85,10 @@ def test_no_fact_about_an_order_is_left_without_words() -> None:
     ]
     source = told.__code__.co_names
     assert [name for name in facts if name not in source and name not in spoken_by_name] == []
+
+
+def test_a_systems_credential_is_no_director_and_a_person_is_called_by_name_and_role() -> None:  # A6
+    assert said_by(SYSTEM, PEOPLE) == "developer, a system"
+    assert said_by(replace(SYSTEM, actor="rose", role="controller"), PEOPLE) == "Rose Osei, credit controller"
+    assert said_by(replace(SYSTEM, actor="rose for tom", role="team_leader"), PEOPLE) == "Rose Osei for Tom Ibarra, team leader"
+    assert said_by(replace(SYSTEM, actor=""), PEOPLE) == ""

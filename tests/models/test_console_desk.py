@@ -167,8 +167,8 @@ def test_each_form_becomes_its_command(form: dict[str, str], command: orders.Com
         ({"do": "release", "text": "  "}, "Say why it may go"),
         ({"do": "ask"}, "Write the question"),
         ({"do": "note", "text": "x" * 501}, "At most 500 characters"),
-        ({"do": "split", "text": "a", "part": "lots"}, "The part is no amount"),
-        ({"do": "split", "text": "a", "part": "1500"}, "less than the 1500.00 that wait"),
+        ({"do": "split", "text": "a", "part": "lots"}, "The part: 'lots' is no amount; write it as 15,000"),
+        ({"do": "split", "text": "a", "part": "1500"}, "less than the 1,500.00 that wait"),
         ({"do": "split", "text": "a", "part": "-1"}, "more than nothing"),
         ({"do": "assign", "owner": ""}, "Say whom"),
         ({"do": "rank", "rank": "first"}, "number from 1"),
@@ -215,16 +215,21 @@ def test_what_a_role_may_is_told_with_the_way_up() -> None:  # A6
     assert acting.may(ROSE, small, ()).release
     assert acting.may(ROSE, small, ()).up == "team_leader"
     refused = acting.may(ROSE, large, ())
-    assert (refused.release, refused.why_not, refused.up) == (False, "needs team leader", "team_leader")
+    assert (refused.release, refused.why_not, refused.up) == (False, "needs a team leader", "team_leader")
     assert acting.may(TOM, large, ()).release
     assert acting.may(TOM, huge, ()).up == "director"
     assert acting.may(SAL, small, ()).why_not == "your role releases no orders"
-    assert not acting.may(TOM, small, ("not_on_stop",)).release
+    assert refused.split  # a part that is small enough may go
+    stopped = acting.may(TOM, small, ("not_on_stop",))
+    assert (stopped.release, stopped.split, stopped.nobody) == (False, False, True)
+    assert stopped.why_not == "nobody releases while the account is on stop"
+    assert not refused.nobody
 
 
 def test_an_order_that_was_referred_needs_that_level_whatever_its_value() -> None:
     referred = row(waiting(level="director"))
-    assert acting.may(TOM, referred, ()).why_not == "needs director"
+    assert acting.may(TOM, referred, ()).why_not == "needs a director"
+    assert not acting.may(TOM, referred, ()).split
     assert acting.may(TOM, referred, ()).levels == ()
 
 
@@ -245,7 +250,22 @@ def test_days_are_told_as_days() -> None:
     checks = {check.check: check for check in found.checks}
     assert (checks["review_overdue"].mark, checks["review_overdue"].figures) == ("x", "due 3 Nov 2010")
     assert (checks["limit_expired"].mark, checks["limit_expired"].figures) == ("v", "to 5 Jan 2011")
-    assert checks["insurance"].figures == "none"
+    assert checks["insurance"].figures == "none is required"
+
+
+def test_every_check_says_a_measure_that_is_true_to_its_own_sentence() -> None:  # O10
+    usual = {check.check: (check.mark, check.figures) for check in _explained(decision(1, ())).checks}
+    assert all(figures for _, figures in usual.values()), usual
+    assert usual["not_on_stop"] == ("v", "not on stop")
+    assert usual["po_number"] == ("v", "not required")
+    assert usual["order_value"] == ("v", "no standard order is set")
+    assert usual["cash_on_delivery"] == ("v", "not on cash on delivery")
+    assert usual["limit_expired"] == ("v", "no end")
+    stopped = {check.check: (check.mark, check.figures) for check in _explained(decision(1, (), status="on_stop")).checks}
+    assert stopped["account_open"] == ("v", "open, though on stop")
+    assert stopped["not_on_stop"] == ("x", "on stop")
+    asked = {check.check: (check.mark, check.figures) for check in _explained(decision(1, (), po_required=True)).checks}
+    assert asked["po_number"] == ("x", "missing, and required")
 
 
 def _explained(of: orders.Decision) -> explaining.Explained:

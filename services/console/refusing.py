@@ -1,0 +1,154 @@
+"""A refusal as the person reads it who pressed the button: no codes, money as money, roles by their names. Pure.
+
+What other systems test is the `reason` of a refusal, and its `detail` stands in the journal and comes out of a replay to the
+byte; so both stay as the services say them, and are put into words here. A shape that is not known loses its codes alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from services.console.clearing import article
+from services.console.people import ROLES
+from services.console.wishes import Outcome
+from shared.credit.reasons import amount
+
+Shape = tuple[re.Pattern[str], Callable[[re.Match[str], str], str]]
+
+
+def told(outcome: Outcome, currency: str) -> str:
+    """What became of a wish, in words; amounts of a refusal are in this currency."""
+    detail = outcome.fact.get("detail") if outcome.how == "refused" else None
+    return in_words(str(detail), currency) if detail else outcome.said
+
+
+def in_words(detail: str, currency: str) -> str:
+    for shape, say in _SHAPES:
+        if found := shape.fullmatch(detail):
+            return say(found, currency)
+    return _sentence(_without_codes(detail, currency))
+
+
+def nobody(checks: Iterable[str]) -> str:
+    """Against these checks nobody releases: `nobody releases while the account is on stop`."""
+    return f"nobody releases while {' and '.join(STANDS.get(check, check.replace('_', ' ')) for check in checks)}"
+
+
+STANDS: Mapping[str, str] = {
+    "account_open": "the account is not open",
+    "not_on_stop": "the account is on stop",
+    "static_limit": "the order is over the limit",
+    "dynamic_limit": "the order is over the limit within the horizon",
+    "order_value": "the order is above the standard order",
+    "oldest_overdue": "an item is too long overdue",
+    "overdue_share": "too much of the balance is overdue",
+    "dunning_level": "the dunning level is too high",
+    "review_overdue": "the limit review is overdue",
+    "terms": "the order asks for longer terms than agreed",
+    "po_number": "the PO number is missing",
+    "cash_on_delivery": "the cash on delivery is not paid",
+    "unconnected_stock": "too much stock is unconnected",
+    "broken_promises": "too many promises were broken lately",
+    "insurance": "the credit insurance is not in force",
+    "limit_expired": "the limit has expired",
+}
+"""Check → how things stand while it fails."""
+
+
+def spoken(role: str) -> str:
+    """`credit controller`"""
+    return ROLES.get(role, role.replace("_", " ")).lower()
+
+
+def a_role(role: str) -> str:
+    return article(spoken(role))
+
+
+# --- shapes ---------------------------------------------------------------------------------------------------------
+
+
+def _money(minor: str, currency: str) -> str:
+    return f"{amount(int(minor), currency)} {currency}".rstrip() if currency else minor
+
+
+def _beyond(found: re.Match[str], currency: str) -> str:
+    return f"{_money(found['minor'], currency)} is beyond {a_role(found['role'])}; it takes {a_role(found['needed'])} or above."
+
+
+def _final(found: re.Match[str], currency: str) -> str:
+    return _sentence(nobody(found["checks"].split(", ")))
+
+
+def _no_authority(found: re.Match[str], currency: str) -> str:
+    lowest, role = found["roles"].split(", ")[0], found["role"]
+    own = "somebody without a role" if role == "none" else spoken(role)
+    return f"It takes {a_role(lowest)} or above to decide {found['over']}; {own} does not."
+
+
+def _no_part(found: re.Match[str], currency: str) -> str:
+    return (
+        f"A part is more than nothing and less than the {_money(found['minor'], currency)} that wait; release it to release all."
+    )
+
+
+def _not_above(found: re.Match[str], currency: str) -> str:
+    levels = ", ".join(spoken(level) for level in found["levels"].split(" < "))
+    named = "There is no level" if found["level"] == "The next level" else f"{_sentence(a_role(found['level']))[:-1]} is not"
+    return f"{named} above where the order is. The levels, lowest first: {levels}."
+
+
+def _no_more(found: re.Match[str], currency: str) -> str:
+    return f"It is {found['outcome'].replace('_', ' ')}: only an order that waits can be worked on."
+
+
+_OF_KIND = {
+    "limit": "A limit of {}",
+    "terms": "New terms on a limit of {}",
+    "opening": "Opening an account with a limit of {}",
+    "cover": "Insurance of {}",
+}
+
+
+def _account_beyond(found: re.Match[str], currency: str) -> str:
+    what = _OF_KIND.get(found["kind"], f"{found['kind'].capitalize()} of {{}}").format(_money(found["minor"], currency))
+    sender = found["role"] if " " in found["role"] else a_role(found["role"])
+    roles = [a_role(role) for role in found["roles"].split(" or ") if role]
+    return f"{what} is beyond {sender}; {'it takes ' + ' or '.join(roles) if roles else 'nobody has that authority'}."
+
+
+def _four_eyes(found: re.Match[str], currency: str) -> str:
+    return f"{found['kind'].capitalize()} is never changed by one person alone: ask for it, and somebody else approves it."
+
+
+_SHAPES: tuple[Shape, ...] = tuple(
+    (re.compile(shape), say)
+    for shape, say in (
+        (r"(?P<role>\w+) may not \w+ (?P<minor>\d+) minor units(?: of .+)?: it needs (?P<needed>\w+) or above\..*", _beyond),
+        (r"No one releases against: (?P<checks>[a-z_, ]+)\. .*", _final),
+        (r"The role '(?P<role>[^']*)' of .+ has no authority over (?P<over>\w+); these have: (?P<roles>.+)\.", _no_authority),
+        (r"A part is more than 0 and less than the (?P<minor>\d+) minor units that wait; .*", _no_part),
+        (r"(?P<level>The next level|\w+) is not above where .+ is\. Levels: (?P<levels>.+)\.", _not_above),
+        (r".+ is (?P<outcome>\w+): only an order that is held or referred can be worked on\.", _no_more),
+        (r"(?P<kind>\w+) at (?P<minor>-?\d+) is beyond (?P<role>.+) \(.*\); (?:ask|it takes) a (?P<roles>.*)", _account_beyond),
+        (r"(?P<kind>\w+) is never fixed by one person alone \(.*", _four_eyes),
+    )
+)
+
+# --- what has no shape here -----------------------------------------------------------------------------------------
+
+_MINOR = re.compile(r"\b(\d+) minor units\b")
+_VERSION = re.compile(r" \([^\s()]+\)")
+"""A policy's name, behind what it decided."""
+_COMMAND = re.compile(r"\b(?:accounts|orders)\.([a-z_]+)")
+_CODE = re.compile(r"(?<![\w/'-])[a-z]+(?:_[a-z0-9]+)+(?![\w/'-])")
+
+
+def _without_codes(detail: str, currency: str) -> str:
+    text = _MINOR.sub(lambda found: _money(found[1], currency), detail)
+    text = _COMMAND.sub(lambda found: found[1].replace("_", " "), _VERSION.sub("", text))
+    return _CODE.sub(lambda found: spoken(found[0]), text)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
