@@ -20,6 +20,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from deploy.local import postgres
 from deploy.local.settings import from_environment
@@ -94,7 +95,7 @@ def _run(seeds: range, options: argparse.Namespace, url: str) -> int:
         for ending in workers.map(_one, seeds, chunksize=1):
             endings.append(ending)
             if ending.rule:
-                print(f"seed {ending.seed}: {ending.detail[:500]}", flush=True)
+                print(f"seed {ending.seed}: {ending.detail[:500]}; its trace is {_kept_trace(ending)}", flush=True)
             if len(endings) % TELL_EVERY == 0:
                 print(f"{len(endings)} histories in {time.monotonic() - began:.0f} s", flush=True)
     broken = [ending for ending in endings if ending.rule]
@@ -117,7 +118,8 @@ def _begin(url: str) -> None:
 
 def _one(seed: int) -> Ending:
     assert _server is not None
-    return play(draw(seed, tuple(SERVICES)), _server)
+    ending = play(draw(seed, tuple(SERVICES)), _server, traced=True)
+    return ending if ending.rule else replace(ending, trace=())
 
 
 def own_database(url: str, name: str) -> str:
@@ -183,9 +185,22 @@ def _write(result: Path, endings: list[Ending], seconds: float) -> None:
 # --- one that failed ------------------------------------------------------------------------------------------------
 
 
+def _kept_trace(ending: Ending) -> Path:
+    """As it happened: should it not happen again, this is all there is to learn from."""
+    FAILED.mkdir(parents=True, exist_ok=True)
+    path = FAILED / f"seed{ending.seed}.first.trace"
+    path.write_text("\n".join(ending.trace) + "\n")
+    return path
+
+
 def _shrink(ending: Ending, plays_max: int, url: str) -> None:
     server = Server(own_database(url, f"{OWN}_shrinking"))
     whole = draw(ending.seed, tuple(SERVICES))
+    again = play(whole, server)
+    if again.rule != ending.rule:
+        print(f"seed {ending.seed} breaks {again.rule or 'no rule'} when it is played again: something outside it had a part")
+        server.close()
+        return
     history = shrunk(whole, ending.rule, server, lambda text: print(f"  {text}", flush=True), plays_max)
     last = play(history, server, traced=True)
     server.close()
