@@ -7,7 +7,7 @@
 (() => {
   const desk = document.getElementById("desk");
   if (!desk) return;
-  const AGAIN_MS = 300; // between two looks at the queue: with the way of a change to the page well below half a second
+  const AGAIN_MS = 200; // between two looks at the queue: with the way of a change to the page well below half a second
   const IDLE_MS = 20000; // clocks run on when nothing else happens
   const RETRY_MS = 2000; // a look that got no answer is taken again
   const HOLD_AFTER_MS = 1000, HOLD_EVERY_MS = 15000; // who stays with an order has it in hand; who steps past it does not

@@ -13,7 +13,7 @@
   if (!address || !pill) return;
   const QUIET_MS = 40000; // two heartbeats and a half: then the line is dead, whatever the browser thinks
   const HIDDEN_MS = 60000; // browsers allow six connections a site: a tab nobody looks at gives its own back
-  const EVERY_MS = 300; // with the way of a change to the page well below half a second
+  const EVERY_MS = Number(document.body.dataset.every ?? 300); // the desk keeps a pace of its own, and wants words sooner
   let since = pill.dataset.heard; // the last id that this page knows of
   let source = null, heardAt = Date.now(), retryMs = 1000, hiddenTimer = 0, staleSince = null;
 
