@@ -104,7 +104,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(wish: Wish) -> int:
-    """Returns the exit code. Everything that was started is stopped again."""
+    """Returns the exit code. Everything that was started is stopped again, also when we are told to end or the terminal closes."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None, "asyncio.run makes one"
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, task.cancel)
     with _alone(), _stack() as _:
         settings = _settings(wish)
         await _prepare(settings)
@@ -430,6 +434,6 @@ async def _until_asked() -> None:
 
 def perform(wish: Wish) -> int:
     """Run to the end; Ctrl-C in the middle stops everything, and a later run goes on where this one was."""
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         return asyncio.run(run(wish))
     return 130

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from contracts.envelope import read
@@ -302,3 +303,15 @@ def test_another_clock_is_refused_with_what_to_do(undisturbed: tuple[Installatio
     assert answer.returncode == 1
     assert "clock=event" in answer.stderr
     assert "QUITTANCE_HOME" in answer.stderr
+
+
+def test_told_to_end_in_the_middle_of_the_day_it_stops_what_it_started(installation: Installation, files: Files) -> None:
+    process = installation.start("run", *files.arguments, "--speed", "60")
+    assert process.stdout is not None
+    while "the console is" not in process.stdout.readline():
+        assert process.poll() is None, "it ended before its services were ready"
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    process.communicate(timeout=RUN_S_MAX)
+    assert len(started) >= 5
+    assert psutil.wait_procs(started, timeout=5)[1] == []

@@ -58,7 +58,7 @@
         textStyle: { color: colour("--ink"), fontSize: 12 },
         formatter: (points) => [time(points[0].axisValue), ...points.map((p) => `${p.seriesName}  ${figure(p.value[1])}${place.dataset.unit ? ` ${place.dataset.unit}` : ""}`)].join("\n"),
       },
-      xAxis: { type: "time", axisLine: { lineStyle: { color: soft } }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: ink, formatter: time, hideOverlap: true } },
+      xAxis: { type: "time", minInterval: 60000, axisLine: { lineStyle: { color: soft } }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: ink, formatter: time, hideOverlap: true } },
       yAxis: { type: "value", min: 0, max: top ?? undefined, minInterval: place.dataset.unit ? 0 : 1, splitNumber: 3, axisLabel: { color: ink, formatter: figure }, splitLine: { lineStyle: { color: soft } } },
       series: names.map((name, n) => line(place, data, name, n)),
     };
