@@ -104,7 +104,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(wish: Wish) -> int:
-    """Returns the exit code. Everything that was started is stopped again, also when we are told to end or the terminal closes."""
+    """Returns the exit code. Everything that was started is stopped again, also when we are told to end."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None, "asyncio.run makes one"
     for name in (signal.SIGTERM, signal.SIGHUP):
