@@ -68,3 +68,23 @@ async def test_it_finds_a_kit_that_is_broken_and_shortens_the_history(stack: Ser
     assert done.returncode == 1, done.stdout + done.stderr
     assert "'every input has its effect once')" in done.stdout, done.stdout
     assert "shortest history found" in done.stdout
+
+
+STARVING = """
+import asyncpg
+from tests.faults.simulation import postgres
+taken, take = [], postgres.Server._dial
+async def few(self):
+    taken.append(1)
+    if len(taken) > 12:
+        raise postgres.Starved("no connection left")
+    return await take(self)
+postgres.Server._dial = few"""
+"""The rig's own server is full in the middle of a history."""
+
+
+async def test_a_rig_without_connections_says_so_and_blames_nobody(stack: Servers, tmp_path: Path) -> None:
+    one = ("--seeds", "1", "--jobs", "1", "--plays", "1", "--result", str(tmp_path / "starved.json"))
+    done = await asyncio.to_thread(simulated, stack, *one, sabotage=STARVING)
+    assert "no connection left" in done.stdout, done.stdout + done.stderr
+    assert "'the simulation knows what it simulates'" in done.stdout

@@ -26,6 +26,8 @@ LOCK_WAIT_S_MAX = 10.0
 LOCK_LOOK_S = 0.1
 DELAYS_S = (0.0001, 0.002)
 """One way between a process and the database."""
+IDLE_MAX = 20
+"""Real connections kept between histories: one with many instances opens a hundred, and workers share the server's 200."""
 HANG_UP_S = (0.0, 0.05)
 """Until the server notices that a client closed its end."""
 MAY_WAIT = ("for update", "for share", "on conflict", "advisory", "update ", "delete ", "insert ", "alter ", "create ")
@@ -33,6 +35,10 @@ MAY_WAIT = ("for update", "for share", "on conflict", "advisory", "update ", "de
 SCHEMA = Path(__file__).with_name("clock.sql")
 
 Work = Callable[[asyncpg.Connection], Awaitable[Any]]
+
+
+class Starved(RuntimeError):
+    """The real server has no connection left: a fault of the rig, which no process of the house may take for a trouble."""
 
 
 class Server:
@@ -71,15 +77,23 @@ class Server:
 
     async def _run(self, script: str) -> None:
         """Between histories: here the server may take its time."""
-        real = self._idle.pop() if self._idle else await self._connect(self._url)
+        real = self._idle.pop() if self._idle else await self._dial()
         await real.execute(f"set lock_timeout = 0; {script}")
         self._idle.append(real)
+        while len(self._idle) > IDLE_MAX:
+            await self._idle.pop(0).close()
+
+    async def _dial(self) -> asyncpg.Connection:
+        try:
+            return await self._connect(self._url)
+        except asyncpg.TooManyConnectionsError as error:
+            raise Starved(f"the simulation's server has no connection left ({error}); allow more, or play fewer jobs") from error
 
     def take(self, schema: str) -> asyncpg.Connection:
         return self.do(self._take(schema))
 
     async def _take(self, schema: str) -> asyncpg.Connection:
-        real = self._idle.pop() if self._idle else await self._connect(self._url)
+        real = self._idle.pop() if self._idle else await self._dial()
         await real.execute(
             f"set search_path to \"{schema}\", sim, pg_catalog; set lock_timeout = '{REAL_LOCK_WAIT}'; set jit = off;"
             "set synchronous_commit = off;"
@@ -182,7 +196,11 @@ class Connection:
 
     def __init__(self, database: Database, service: str, process: Process, idle_s: float | None) -> None:
         self._database, self.service, self.process, self._idle_s = database, service, process, idle_s
-        self._real = database.server.take(database.schema(service))
+        try:
+            self._real = database.server.take(database.schema(service))
+        except Starved as error:
+            database.surprised(str(error))
+            raise
         self.ended = False
         self.closed = False
         self._busy = False
