@@ -22,6 +22,18 @@ KIT_SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 7_417_001
 """Advisory lock taken while a schema is applied, so that instances that start together do it one by one."""
 
+UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""For work that is taken up again whatever the database said."""
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+"""For requests: signs of a database that is away, too slow or out of disk, not of a mistake."""
+
 
 class LoginRefused(RuntimeError):
     """The server is there and does not let us in as the settings say: what it refused, where, and how to mend it."""

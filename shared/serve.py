@@ -7,7 +7,6 @@ import gc
 import signal
 import time
 
-import asyncpg
 import msgspec
 import structlog
 import uvicorn
@@ -19,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared import logs
-from shared.database import LoginRefused, connect
+from shared.database import UNAVAILABLE, LoginRefused, connect
 from shared.engine import REFUSALS, Engine
 from shared.service import Service
 from shared.settings import Settings, settings
@@ -64,7 +63,7 @@ def parked_route(engine: Engine) -> Route:
         try:
             async with asyncio.timeout(PARKED_S_MAX), looking:
                 return told(await _look(engine))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             log.warning("/parkedz not answered", error=f"{type(error).__name__}: {error}")
             return PlainTextResponse("the database does not answer\n", status_code=503)
 

@@ -17,6 +17,7 @@ from services.console import counting, publishing
 from services.console.probing import WORD
 from services.console.telling import tell
 from services.console.windows import KEPT
+from shared.database import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -203,5 +204,5 @@ async def beside(app: Any) -> None:
                         await _show(app, connection, await watch.look(connection, loop.time()))
                     finally:
                         await connection.execute("select pg_advisory_unlock($1)", ONE_COMPARES)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             log.warning("windows not compared", error=f"{type(error).__name__}: {error}")

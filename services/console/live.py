@@ -26,7 +26,7 @@ from starlette.routing import Route
 from services.console import guarding
 from services.console.app import SERVICE
 from services.console.telling import ALL, CHANNEL, concerns
-from shared.database import connect
+from shared.database import UNAVAILABLE, connect
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ async def listen(hub: Hub, dial: Callable[[], Any]) -> None:
             while True:
                 await _look(hub, connection)
                 await asyncio.sleep(LOOK_S)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             log.warning("listening anew", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(LOOK_S)
         finally:
@@ -219,7 +219,7 @@ async def _signed_in(request: Request) -> bool:
     """While the database is away nobody is sent to sign in again."""
     try:
         return await guarding.still_signed_in(request)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except UNAVAILABLE:
         return True
 
 

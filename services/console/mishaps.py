@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
-import asyncpg
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,20 +13,12 @@ from starlette.responses import Response
 
 from services.console import auditing, pages
 from services.console.guarding import Absent, Forbidden, Forged, Starting, TooLarge
+from shared.database import AWAY
 from shared.pool import Crowded
 
 log = structlog.get_logger(__name__)
 
 RETRY_S = 3
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-)
-"""Signs of a database that is away, too slow or out of disk, not of a mistake."""
 
 
 def told(request: Request, status: int, what: str, why: str, mend: str, retry_s: int = 0) -> Response:

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.console.tallying import percentile
 from services.console.telling import tell
+from shared.database import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -258,7 +259,7 @@ async def beside(app: Any) -> None:
                 async with app.state.pool.acquire() as connection:
                     await _one_look(probe, asking, connection, began, looks)
                 looks += 1
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except UNAVAILABLE as error:
                 log.warning("instances not probed", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(max(began + PROBE_EVERY_S - loop.time(), 1.0))
 

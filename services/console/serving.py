@@ -39,7 +39,7 @@ from services.console import (
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from services.console.gauges import Gauges
-from shared.database import LoginRefused
+from shared.database import UNAVAILABLE, LoginRefused
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
@@ -120,6 +120,6 @@ async def _run(app: Starlette, settings: Settings) -> None:
 
 async def _sweep(pool: asyncpg.Pool) -> None:
     while True:
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*UNAVAILABLE):
             await sessions.sweep(pool)
         await asyncio.sleep(SWEEP_S)

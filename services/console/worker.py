@@ -32,7 +32,7 @@ from services.console.publishing import Outdated
 from services.console.tallying import HEARS
 from services.console.windows import Lane, Sliding, Windows
 from shared import logs
-from shared.database import LoginRefused, check_login, connect, prepare
+from shared.database import UNAVAILABLE, LoginRefused, check_login, connect, prepare
 from shared.serve import REFUSED
 from shared.settings import Settings, settings
 from shared.topics import ADMIN_TIMEOUT_MS, create_topics
@@ -103,7 +103,7 @@ async def _prepare(config: Settings) -> int:
                 await connection.close()
             await drop_changelogs(config, keep=number)
             return number
-        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, Outdated) as error:
+        except (*UNAVAILABLE, KafkaError, Outdated) as error:
             log.warning("waiting for broker and database", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(RETRY_S)
 
@@ -178,7 +178,7 @@ class Counting:
             except Outdated as outdated:
                 log.info("begins anew", reason=str(outdated))
                 return 0
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except UNAVAILABLE as error:
                 log.warning("windows not published yet", error=f"{type(error).__name__}: {error}")
                 self._hang_up()
             with contextlib.suppress(TimeoutError):

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from fastapi import FastAPI, Request
@@ -42,6 +41,7 @@ from services.gateway.mapping import MappingRule, mappings
 from services.gateway.multipart import NotMultipart, first_file
 from services.gateway.problems import Problem, answer, forbidden, on_problem, only_reads
 from services.gateway.sorting import FileFlow
+from shared.database import AWAY
 from shared.pool import Crowded
 from shared.serve import told
 
@@ -301,17 +301,6 @@ async def _on_away(_: Request, error: Exception) -> Response:
     log.warning("a request met an absent database", error=f"{type(error).__name__}: {error}")
     detail = "the database does not answer; nothing was taken that was not answered"
     return answer(Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "2"}))
-
-
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-)
-"""Signs of a database that is away, too slow or out of disk, not of a mistake."""
 
 
 def routes(app: FastAPI) -> None:

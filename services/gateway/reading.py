@@ -19,6 +19,7 @@ from services.gateway.framing import Framer, Row
 from services.gateway.mapping import MappingRule, WrongShape, mappings, positions
 from services.gateway.sorting import FileFlow, Slice
 from shared import mailbox
+from shared.database import UNAVAILABLE
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,7 @@ class Reader:
     async def _start_teams(self) -> None:
         try:
             rows = await self._pool.fetch("select distinct team from flow where is_file and state in ('accepted', 'reading')")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             log.warning("files wait for the database", error=str(error))
             return
         self._forget_done()
@@ -102,7 +103,7 @@ class Reader:
                 if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 7417))", team):
                     await self._read_all(connection, team)
                     await connection.fetchval("select pg_advisory_unlock(hashtextextended($1, 7417))", team)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNAVAILABLE as error:
             log.warning("reading a file stopped; it goes on where it was", team=team, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(RETRY_S)
 

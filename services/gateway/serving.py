@@ -19,7 +19,7 @@ from services.gateway.door import Door, Traffic
 from services.gateway.mapping import mappings
 from services.gateway.reading import Reader
 from services.gateway.waiting import Waiters
-from shared.database import LoginRefused, connect
+from shared.database import UNAVAILABLE, LoginRefused, connect
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
@@ -97,13 +97,13 @@ async def _run(app: FastAPI, settings: Settings, traffic: Traffic) -> None:
 
 async def _count(pool: asyncpg.Pool, traffic: Traffic) -> None:
     while True:
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*UNAVAILABLE):
             traffic.withheld.set(await withheld.waiting(pool))
         await asyncio.sleep(WITHHELD_S)
 
 
 async def _sweep(pool: asyncpg.Pool) -> None:
     while True:
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*UNAVAILABLE):
             await uploads.sweep(pool)
         await asyncio.sleep(SWEEP_S)

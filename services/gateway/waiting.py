@@ -11,6 +11,7 @@ import asyncpg
 
 from services.gateway import flows
 from services.gateway.outcomes import CHANNEL
+from shared.database import UNAVAILABLE
 
 WAIT_S_MAX = 30
 WAITERS_MAX = 128
@@ -40,7 +41,7 @@ class Waiters:
                 await connection.add_listener(CHANNEL, lambda *told: self._wake(str(told[-1])))
                 while not connection.is_closed():
                     await asyncio.sleep(POLL_S)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except UNAVAILABLE:
                 await asyncio.sleep(POLL_S)
 
     def _wake(self, flow: str) -> None:
