@@ -4,12 +4,10 @@ and the answers of the approvals inbox (A3, A6, A7). It decides nothing; a refus
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 import msgspec
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
@@ -26,8 +24,6 @@ from services.console import account, amounts, answering, approvals, book, guard
 from services.console.booking import Page
 
 Typed = Mapping[str, str]
-SEEN_EVERY_S, SEEN_TRIES = 0.05, 30
-"""A fact is on the screen within half a second; who waits longer sees the page as it is, and is told when it changes."""
 NAME_MAX = 64
 """Of an account's name, as it is told back."""
 NAME_LENGTH = 12
@@ -54,17 +50,9 @@ async def wish(request: Request) -> Response:
     if outcome.how in ("refused", "failed"):
         return await _again(request, found.page, typed, refusing.told(outcome, found.page.currency), 409)
     if outcome.is_done and outcome.word != "unchanged":
-        await _seen(pool, name, written)
+        await wishes.known(lambda: book.grew(pool, name, written))
     text = answering.told(answering.case_of(found.page, typed, outcome, orders))
     return notices.go(request, _back(found.page, typed), text, outcome.tone)
-
-
-async def _seen(pool: asyncpg.Pool, name: str, written: book.Written) -> None:
-    """Wait a little until the timeline has grown, so that the next page shows what was just done."""
-    for _ in range(SEEN_TRIES):
-        if await book.grew(pool, name, written):
-            return
-        await asyncio.sleep(SEEN_EVERY_S)
 
 
 def _back(page: Page, typed: Typed) -> str:

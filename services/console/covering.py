@@ -5,10 +5,11 @@ For whom somebody acts is kept with their session; it lasts no longer than the c
 
 from __future__ import annotations
 
-import asyncio
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +18,7 @@ from contracts.accounts import AppointDeputy, EndDeputy
 from contracts.forms import Faulty, message_of
 from contracts.message import Command
 from services.console import auditing, cover, guarding, notices, pages, people, refusing, sessions, wishes
-from services.console.asking import SEEN_EVERY_S, SEEN_TRIES
+from services.console.cover import Cover
 
 NOTHING: Mapping[str, str] = {}
 
@@ -69,11 +70,13 @@ async def wish(request: Request) -> Response:
         return await _page(request, 409, refusing.told(outcome, ""), typed)
     if outcome.how == "waiting":
         return notices.go(request, "/covers", outcome.said, outcome.tone)
-    for _ in range(SEEN_TRIES):
-        if outcome.word == "unchanged" or await cover.standing(pool, today) != before:
-            break
-        await asyncio.sleep(SEEN_EVERY_S)
+    if outcome.word != "unchanged":
+        await wishes.known(lambda: _moved(pool, today, before))
     return notices.go(request, "/covers", _told(typed) if outcome.word != "unchanged" else outcome.said)
+
+
+async def _moved(pool: asyncpg.Pool, today: dt.date, before: list[Cover]) -> bool:
+    return await cover.standing(pool, today) != before
 
 
 def _told(typed: Mapping[str, str]) -> str:

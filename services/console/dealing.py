@@ -5,7 +5,6 @@ It decides nothing: a pressed button is a wish to the order desk, whose answer i
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -44,9 +43,6 @@ from shared.credit.rulebook import Rules, authority_of, level_needed
 WINDOW_DAYS = 14
 """The window that an empty form offers."""
 ENDS_SOON_DAYS = 2
-SEEN_S_MAX = 1.5
-"""How long a page waits until its own tables know what was just answered."""
-LOOK_S = 0.05
 SHOWS = ("open", "over")
 TEXT_MAX, NAME_MAX = 500, 64
 """Bounds of the contract (`contracts.words`)."""
@@ -278,7 +274,8 @@ async def register(request: Request) -> Response:
     if outcome.how in ("refused", "failed"):
         assert account is not None, "a command is made for an account that is there"
         return await _page(request, 409, _in_words(outcome, account.currency), given)
-    name = await _registered(request.app.state.pool, command) if outcome.is_done else None
+    pool = request.app.state.pool
+    name = await wishes.known(lambda: deals.id_of(pool, command.account, command.deal)) if outcome.is_done else None
     return _back(request, outcome, name or "")
 
 
@@ -363,7 +360,7 @@ async def _answer(request: Request, kind: type[ApproveDeal | DeclineDeal | Withd
     if outcome.how in ("refused", "failed"):
         return await _page(request, 409, _in_words(outcome, shown.deal.currency))
     if outcome.is_done:
-        await _moved(request.app.state.pool, shown.deal)
+        await wishes.known(lambda: _moved(request.app.state.pool, shown.deal))
     return _back(request, outcome, shown.deal.id)
 
 
@@ -377,20 +374,8 @@ def _back(request: Request, outcome: Outcome, name: str) -> Response:
     return notices.go(request, _wanted(request).path(deal=name), TOLD.get(word, outcome.said), outcome.tone)
 
 
-async def _registered(pool: asyncpg.Pool, command: RegisterDeal) -> str | None:
-    """The id of what was just registered, once the page's tables know it."""
-    for _ in range(int(SEEN_S_MAX / LOOK_S)):
-        if (name := await deals.id_of(pool, command.account, command.deal)) is not None:
-            return name
-        await asyncio.sleep(LOOK_S)
-    return None
-
-
-async def _moved(pool: asyncpg.Pool, before: Deal) -> None:
-    for _ in range(int(SEEN_S_MAX / LOOK_S)):
-        if await deals.sequence_of(pool, before.id) != before.sequence:
-            return
-        await asyncio.sleep(LOOK_S)
+async def _moved(pool: asyncpg.Pool, before: Deal) -> bool:
+    return await deals.sequence_of(pool, before.id) != before.sequence
 
 
 # --- what was asked for ---------------------------------------------------------------------------------------------

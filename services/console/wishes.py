@@ -7,8 +7,9 @@ It decides nothing: the outcome is the fact that answered, in its own words. Whe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -35,6 +36,10 @@ PAUSE_S = 0.2
 AT_ONCE_MAX = 32
 """Wishes on their way from one process: below the gateway's own bound of requests inside."""
 BULK_AT_ONCE = 8
+
+SEEN_S_MAX, LOOK_S = 1.5, 0.05
+"""How long a page waits until its own tables know what was just answered, and how often it looks."""
+Found = TypeVar("Found")
 
 _media = {"Content-Type": "application/cloudevents+json", "Prefer": f"wait={WAIT_S}"}
 
@@ -118,6 +123,15 @@ async def _sent(app: Starlette, who: Person, command: Command, identity: str) ->
                 return _read(answer)
         await asyncio.sleep(PAUSE_S)
     raise AssertionError("the last try returns")
+
+
+async def known(look: Callable[[], Awaitable[Found]]) -> Found:
+    """What `look` finds, as soon as that is something. When it takes too long the page goes on, and shows it by itself later."""
+    for _ in range(int(SEEN_S_MAX / LOOK_S)):
+        if found := await look():
+            break
+        await asyncio.sleep(LOOK_S)
+    return found
 
 
 def in_the_name_of(who: Person) -> dict[str, str]:
