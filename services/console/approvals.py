@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import Terms
-from services.console import as_of, book, dealing, desk, guarding, notices, pages, queue, wording
+from services.console import as_of, book, dealing, guarding, notices, pages, queue, wording
 from services.console.book import Waiting
 from services.console.people import Person
+from services.console.queue import Filter
 from shared.service import people_in
 
 NOTHING_TYPED: Mapping[str, str] = {}
@@ -62,7 +63,7 @@ async def count(request: Request) -> Response:
 async def _referred(request: Request) -> int:
     """Orders that were referred to the role of this person."""
     who = guarding.person(request)
-    wanted = desk.view_of({"level": who.role}, who).wanted
+    wanted = Filter(seen=who.portfolios, level=who.role)
     return sum(total.count for total in await queue.totals(request.app.state.pool, wanted, pages.now(request)))
 
 
