@@ -25,13 +25,12 @@ from services.console.account import ageing
 from services.console.app import SERVICE
 from shared.testing import Servers, fresh_database
 from tests.console.desk_facts import NINE, minutes
-from tests.console.test_book import ALL, ASKED, CHANGED, DAY, OPENED, STOPPED, TODAY, House, busy_day, console
+from tests.console.test_book import ALL, ASKED, CHANGED, DAY, OPENED, STOPPED, TODAY, House, busy_day
 from tests.models.test_console_following import facts_of
 from tests.models.test_orders_properties import ACCOUNTS, group, play, steps
 
 pytestmark = pytest.mark.stack
 
-__all__ = ["console"]
 Shown = dict[str, Any]
 TABLES = "orders, accounts, account_days, debts, items, entries, said, deals, deal_uses"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -23,7 +22,6 @@ from contracts.envelope import ENVELOPES, SPECVERSION, Envelope, derived_id
 from contracts.message import Message
 from contracts.orders import OrderBilled, OrderNoted, PositionMoved, StandingNoted
 from services.console import book, past, queue, said
-from services.console.app import SERVICE
 from tests.console.desk_facts import NINE, minutes, released
 
 pytestmark = pytest.mark.stack
@@ -38,16 +36,6 @@ ASKED = ApprovalRequested(
     reason="good payer", by="con", effective_from=TODAY, limit_minor=5000,
 )  # fmt: skip
 CHANGED = LimitChanged(account="A1", limit_minor=5000, was_minor=1000, reason="good payer", effective_from=TODAY, by="con")
-
-
-@pytest.fixture
-async def console(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SERVICE.schema.read_text())
-        yield connection
-    finally:
-        await connection.close()
 
 
 class House:

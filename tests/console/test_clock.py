@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from services.console.following import Order
 from shared.credit.clocks import Desk, Week, hours_of
 from shared.credit.rulebook import SHIPPED, Rulebook
 from tests.console.facts import START, held, noted, released, told
+from tests.explaining import Explaining
 
 pytestmark = pytest.mark.stack
 
@@ -35,13 +36,8 @@ SIXTY = Pace(60)
 
 
 @pytest.fixture
-async def desk(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SCHEMA.read_text())
-        yield connection
-    finally:
-        await connection.close()
+def desk(console: asyncpg.Connection) -> asyncpg.Connection:
+    return console
 
 
 class Said:
@@ -251,20 +247,3 @@ def _some(n: int) -> Order:
         due_at=START + second, decided_at=START - second, decided_by="rita" if n % 10 == 0 else "policy",
         reserved_minor=0 if n % 20 == 0 else 100,
     )  # fmt: skip
-
-
-class Explaining:
-    """A connection that asks how a query would be done instead of doing it."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self.plan = ""
-
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        lines = await self._connection.fetch(f"explain {query}", *values)
-        self.plan = "\n".join(line[0] for line in lines)
-        return []
-
-    async def fetchval(self, query: str, *values: Any) -> int:
-        await self.fetch(query, *values)
-        return 0

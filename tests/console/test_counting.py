@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
 
 from contracts.envelope import Envelope
 from services.console import counting
-from services.console.app import SERVICE
 from tests.console.desk_facts import (
     NINE,
     Writer,
@@ -24,16 +23,6 @@ from tests.console.desk_facts import (
 )
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture
-async def console(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SERVICE.schema.read_text())
-        yield connection
-    finally:
-        await connection.close()
 
 
 def morning(partition: int, portfolio: str) -> list[Envelope]:

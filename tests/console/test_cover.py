@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from contracts.accounts import DeputyAppointed, DeputyEnded
 from services.console import cover
-from services.console.app import SERVICE
 from tests.console.facts import told
 
 pytestmark = pytest.mark.stack
 
 MONDAY = dt.date(2026, 3, 9)
 DAY = dt.timedelta(days=1)
-
-
-@pytest.fixture
-async def console(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SERVICE.schema.read_text())
-        yield connection
-    finally:
-        await connection.close()
 
 
 def appointed(deputy: str = "dan", from_on: dt.date = MONDAY, days: int = 2) -> DeputyAppointed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -12,7 +11,6 @@ import pytest
 from contracts import orders
 from contracts.message import Message
 from services.console import deals, queue
-from services.console.app import SERVICE
 from services.console.dealing import left
 from tests.console.facts import START, in_order, noted, told
 
@@ -45,16 +43,6 @@ def registered(deal: str = "D1", account: str = "acme", value_minor: int = 50_00
 
 def matched(order: str, used: int, left_minor: int = 0) -> orders.DealMatched:
     return orders.DealMatched(deal="D1", account="acme", order=order, used_minor=used, left_minor=left_minor)
-
-
-@pytest.fixture
-async def console(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SERVICE.schema.read_text())
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def heard(console: asyncpg.Connection, *messages: Message, size: int = 100) -> None:

@@ -14,7 +14,6 @@ import pytest
 from prometheus_client import generate_latest
 
 from services.console import probing
-from services.console.app import SERVICE
 from services.console.probing import Place, Probe, ask_all, figures, places, samples_of
 from services.gateway.door import Traffic
 from shared.batch import Batch
@@ -149,16 +148,6 @@ async def test_one_that_hangs_costs_the_others_nothing(client: httpx.AsyncClient
 
 
 # --- kept -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def console(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SERVICE.schema.read_text())
-        yield connection
-    finally:
-        await connection.close()
 
 
 def ticks(metrics: Metrics) -> Iterator[float]:

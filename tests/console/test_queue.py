@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from contracts.message import Message
 from services.console import app, queue, said
 from services.console.queue import DESK, NOBODY, Filter, Place
 from tests.console.facts import START, held, in_order, noted, referred, released, told
+from tests.explaining import Explaining
 
 pytestmark = pytest.mark.stack
 
@@ -24,13 +25,8 @@ LATER = START + dt.timedelta(days=1)
 
 
 @pytest.fixture
-async def desk(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(SCHEMA.read_text())
-        yield connection
-    finally:
-        await connection.close()
+def desk(console: asyncpg.Connection) -> asyncpg.Connection:
+    return console
 
 
 async def hears(desk: asyncpg.Connection, messages: Sequence[Message], at: dt.datetime = START) -> None:
@@ -194,22 +190,6 @@ async def crowded(desk: asyncpg.Connection) -> None:
             """
         )
     await desk.execute("analyze orders; analyze accounts")
-
-
-class Explaining:
-    """A connection that asks how a query would be done instead of doing it."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self.plan = ""
-
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        lines = await self._connection.fetch(f"explain {query}", *values)
-        self.plan = "\n".join(line[0] for line in lines)
-        return []
-
-    async def fetchrow(self, query: str, *values: Any) -> None:
-        await self.fetch(query, *values)
 
 
 async def test_each_query_of_the_desk_reads_an_index_however_many_orders_there_are(desk: asyncpg.Connection) -> None:

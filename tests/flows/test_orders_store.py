@@ -14,6 +14,7 @@ from contracts import orders
 from services.orders import deadlines, store
 from services.orders.state import RANK_LAST, Order
 from shared.service import Step, Timer
+from tests.explaining import Explaining
 
 pytestmark = pytest.mark.stack
 
@@ -127,16 +128,3 @@ async def test_each_query_of_a_timer_reads_its_index_and_not_the_table(desk: asy
     await query(explaining)
     assert index in explaining.plan
     assert "Seq Scan" not in explaining.plan
-
-
-class Explaining:
-    """A connection that asks how a query would be done instead of doing it."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self.plan = ""
-
-    async def fetch(self, query: str, *values: Any) -> list[asyncpg.Record]:
-        lines = await self._connection.fetch(f"explain {query}", *values)
-        self.plan = "\n".join(line[0] for line in lines)
-        return []
