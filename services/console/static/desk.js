@@ -259,6 +259,7 @@
   document.addEventListener("toggle", (event) => {
     if (event.target.matches?.("#hand details[open]")) {
       const form = event.target;
+      if (form.querySelector("input:focus, textarea:focus, select:focus")) return; // a key has been there first, and somebody types
       (form.querySelector("[data-first]") ?? form.querySelector("input:not([type=hidden]), textarea") ?? form.querySelector("select"))?.focus();
     }
   }, true);

@@ -9,7 +9,9 @@
     if (one.matches("input, textarea, select")) { one.focus(); return; }
     one.click();
     // A form that unfolds is there to be filled in.
-    if (one.matches("summary") && one.parentElement.open) one.parentElement.querySelector("input:not([type=hidden]), textarea")?.focus();
+    if (!one.matches("summary") || !one.parentElement.open) return;
+    const form = one.parentElement;
+    (form.querySelector("[data-first]") ?? form.querySelector("input:not([type=hidden]), textarea"))?.focus();
   };
 
   // What a key does, as its button says it: the picture of the key is no part of the words.
