@@ -20,6 +20,7 @@ from shared import journal, ranges, timers, topics
 from shared.batch import Batch
 from shared.feed import Told, told_since
 from shared.journal import OWN, Entry, Place
+from shared.rows import field_of, keys_of, moved
 from shared.service import Moment
 from shared.settings import Settings
 from shared.slot import Slot
@@ -161,19 +162,18 @@ def _entry(slot: Slot, lane: str, ordinal: int, envelope: Envelope, body: bytes)
 async def _fold(connection: asyncpg.Connection, slot: Slot, batch: Batch, facts: list[Envelope]) -> None:
     service, fields = slot.service, slot.service.state.__struct_fields__
     names = [service.tables[field].name for field in fields]
-    keys_of = [service.rows(fact.data, fact.partitionkey, slot.number) for fact in facts]
+    named = [service.rows(fact.data, fact.partitionkey, slot.number) for fact in facts]
     rows: dict[str, dict[str, Any]] = {}
     for name, table in service.distinct_tables().items():
-        wanted = {key for keys in keys_of for at, key in zip(names, keys, strict=True) if at == name and key is not None}
+        wanted = {each for keys in named for at, key in zip(names, keys, strict=True) if at == name for each in keys_of(key)}
         rows[name] = dict(await table.load(connection, sorted(wanted)))
-    for fact, keys in zip(facts, keys_of, strict=True):
-        before = service.state(*(rows[name].get(key) if key is not None else None for name, key in zip(names, keys, strict=True)))
+    for fact, keys in zip(facts, named, strict=True):
+        before = service.state(*(field_of(key, rows[name]) for name, key in zip(names, keys, strict=True)))
         after = service.evolve(before, fact.data, fact.time)
         for field, name, key in zip(fields, names, keys, strict=True):
-            was, row = getattr(before, field), getattr(after, field)
-            if row is not was and key is not None:
-                rows[name][key] = row
-                batch.rows[name].note(key, slot.number, was, row)
+            for each, was, row in moved(key, getattr(before, field), getattr(after, field)):
+                rows[name][each] = row
+                batch.rows[name].note(each, slot.number, was, row)
         for timer in service.deadlines(before, after, _moment(slot, fact)):
             slot.timers.set(timer)
             batch.timers[slot.number, timer.kind, timer.key] = timer

@@ -463,7 +463,8 @@ class Engine:
         for item in items:
             for field, key in zip(fields, item.keys, strict=False):
                 if key is not None:
-                    wanted.setdefault(self.service.tables[field].name, set()).add(key)
+                    names = wanted.setdefault(self.service.tables[field].name, set())
+                    names.add(key) if isinstance(key, str) else names.update(key)
         for name, keys in wanted.items():
             rows = slot.rows[name]
             if absent := rows.missing(keys):

@@ -16,6 +16,7 @@ from contracts.envelope import ENVELOPES, SEQUENCE_DIGITS, SPECVERSION, Envelope
 from contracts.message import Message, topic_of
 from shared.batch import Batch, Parked, Quarantined
 from shared.journal import OWN, Entry
+from shared.rows import Key, moved
 from shared.service import Moment, Service, To
 from shared.slot import LAST, Input, Slot
 from shared.topics import partition_of
@@ -68,7 +69,10 @@ class Handler:
         moment = Moment(
             at, envelope.partitionkey, slot.number, envelope.id, flow, envelope.actorid, envelope.actorrole, envelope.teamid
         )
-        before = [cache[key] if key is not None else None for cache, key in zip(caches, keys, strict=True)]
+        before = [
+            None if key is None else cache[key] if key.__class__ is str else {each: cache[each] for each in key}
+            for cache, key in zip(caches, keys, strict=True)
+        ]
         state = first = service.state(*before)
         ordinal = slot.ordinal + 1
         entries: list[Entry] = []
@@ -96,9 +100,9 @@ class Handler:
         for name in sent:
             del slot.handled[name]
             batch.passed.append(name)
-        for index, key, row in changed:
+        for index, key, was, row in changed:
             caches[index][key] = row
-            batch.rows[self._table_names[index]].note(key, slot.number, before[index], row)
+            batch.rows[self._table_names[index]].note(key, slot.number, was, row)
         for timer in deadlines:
             if slot.timers.set(timer):
                 batch.timers[slot.number, timer.kind, timer.key] = timer
@@ -134,15 +138,12 @@ class Handler:
             )
         )
 
-    def _changed(self, keys: tuple[str | None, ...], before: list[Any], state: Any) -> list[tuple[int, str, Any]]:
-        """(index of the state's field, key, row afterwards) of every row that the facts changed."""
+    def _changed(self, keys: tuple[Key, ...], before: list[Any], state: Any) -> list[tuple[int, str, Any, Any]]:
+        """(index of the state's field, key, row before, row afterwards) of every row that the facts changed."""
         changed = []
-        for index, row in enumerate(self._fields_of(state)):
-            if row is not before[index]:
-                key = keys[index]
-                table = self._table_names[index]
-                assert key is not None, f"{self._service.name}: {table} changed, but rows() named no key for it"
-                changed.append((index, key, row))
+        for index, after in enumerate(self._fields_of(state)):
+            if after is not before[index]:
+                changed += [(index, *each) for each in moved(keys[index], before[index], after)]
         return changed
 
     def _took(self, slot: Slot, item: Input, batch: Batch) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from contracts.envelope import Envelope, encode_value, read
 from shared import journal
 from shared.journal import OWN
+from shared.rows import Key, field_of, moved
 from shared.service import Service
 
 Rows = dict[str, dict[str, Any]]
@@ -90,11 +91,11 @@ async def fold_on(
     tables = [rows[service.tables[field].name] for field in service.state.__struct_fields__]
     async for envelope in own_facts(connection, partition, last):
         keys = service.rows(envelope.data, envelope.partitionkey, partition)
-        before = [table.get(key) if key is not None else None for table, key in zip(tables, keys, strict=True)]
+        before = [field_of(key, table) for table, key in zip(tables, keys, strict=True)]
         state = service.state(*before)
         if visit is not None:
             visit(state, envelope)
-        _keep(service.evolve(state, envelope.data, envelope.time), keys, tables)
+        _keep(before, service.evolve(state, envelope.data, envelope.time), keys, tables)
         last = int(envelope.sequence)
         if cut is not None and cut[0] == last:
             cut[1].update(_copied(rows))
@@ -118,15 +119,13 @@ async def beginning(connection: asyncpg.Connection, service: Service, partition:
     return last, rows
 
 
-def _keep(after: Any, keys: tuple[str | None, ...], tables: list[dict[str, Any]]) -> None:
-    for field, key, table in zip(after.__struct_fields__, keys, tables, strict=True):
-        row = getattr(after, field)
-        if row is not None:
-            if key is None:
-                raise LookupError(f"{field} changed, but rows() named no key for it")
-            table[key] = row
-        elif key is not None:
-            table.pop(key, None)
+def _keep(before: list[Any], after: Any, keys: tuple[Key, ...], tables: list[dict[str, Any]]) -> None:
+    for field, was, key, table in zip(after.__struct_fields__, before, keys, tables, strict=True):
+        for each, _, row in moved(key, was, getattr(after, field)):
+            if row is not None:
+                table[each] = row
+            else:
+                table.pop(each, None)
 
 
 async def differences(connection: asyncpg.Connection, service: Service, partition: int) -> tuple[int, list[Difference]]:

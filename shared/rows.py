@@ -10,11 +10,11 @@ import datetime as dt
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
@@ -24,6 +24,12 @@ from contracts.envelope import encode_value
 KEPT_ROWS = 20_000
 """Rows a partition's owner keeps in memory per table and generation, where the table does not say otherwise: some 20 MB."""
 SQL_TYPES = {int: "bigint", str: "text", bool: "boolean", dt.date: "date", dt.datetime: "timestamptz"}
+
+Key: TypeAlias = str | tuple[str, ...] | None
+"""What a state field is read from: one row, several of one table (the field is then a dict: key -> row or None), or nothing.
+
+An empty tuple: rows that are only ever added (a ledger's lines). None is read, and what the dict holds afterwards is new.
+"""
 
 
 @dataclass(frozen=True)
@@ -104,3 +110,33 @@ def _bare(annotation: Any) -> Any:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
+
+
+def keys_of(key: Key) -> tuple[str, ...]:
+    return () if key is None else (key,) if isinstance(key, str) else key
+
+
+def field_of(key: Key, rows: Mapping[str, Any]) -> Any:
+    """What a state field holds. `rows` maps a key without a row to None, or lacks it."""
+    if key is None:
+        return None
+    return rows.get(key) if isinstance(key, str) else {each: rows.get(each) for each in key}
+
+
+def moved(key: Key, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(key, row before, row after) of what changed of one field."""
+    if after is before:
+        return
+    if not isinstance(key, tuple):
+        if key is None:
+            raise LookupError("a field changed for which rows() named no key")
+        yield key, before, after
+        return
+    if not key:
+        yield from ((each, None, row) for each, row in after.items())
+        return
+    if len(after) > len(key):
+        raise LookupError(f"rows() named no key for {sorted(after.keys() - set(key))[:3]}")
+    for each in key:
+        if after[each] is not before[each]:
+            yield each, before[each], after[each]

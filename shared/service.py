@@ -16,7 +16,7 @@ import msgspec
 
 from contracts.envelope import Envelope
 from contracts.message import Message
-from shared.rows import Table
+from shared.rows import Key, Table
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -97,6 +97,7 @@ class Service:
     """`state` is a frozen Struct whose every field is a row or None; `tables` says where each field lives.
 
     `rows(message, home, partition)` gives the key of every state field, in field order, for any message heard and any own fact.
+    A tuple of keys makes the field a dict of rows (key -> row or None), which is replaced as a whole when one of them changes.
     `mail` is what may be posted to its mailbox besides what it hears from topics. `projects` writes read tables straight from
     the facts heard, in the batch's own transaction: for views that nothing is decided on. `fires` are timers that ask tables
     what to do; `becomes` those that are one command each, known from the timer alone: they are decided among the messages.
@@ -105,7 +106,7 @@ class Service:
     name: str
     state: type[msgspec.Struct]
     tables: Mapping[str, Table]
-    rows: Callable[[Any, str, int], tuple[str | None, ...]]
+    rows: Callable[[Any, str, int], tuple[Key, ...]]
     hears: Mapping[type[Message], Decide]
     evolve: Callable[[State, Any, dt.datetime], State]
     schema: Path

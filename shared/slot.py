@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from contracts.envelope import Address, Envelope
 from shared.journal import Mark
+from shared.rows import Key
 from shared.service import Service
 from shared.timers import Timers
 
@@ -56,7 +57,7 @@ class Input:
         self.envelope = envelope
         self.body = body
         self.id = envelope.id if envelope is not None else ""
-        self.keys: tuple[str | None, ...] = ()
+        self.keys: tuple[Key, ...] = ()
         self.mail = 0
         self.parked_n = 0
         self.stray = ""
