@@ -23,7 +23,8 @@ RUN_OPTIONS = $(if $(ORDERS),--orders $(ORDERS)) $(if $(ACCOUNTS),--accounts $(A
 	$(if $(DESK),$(if $(call is_no,$(DESK)),--no-desk,--desk)) \
 	$(if $(ONCE),$(if $(call is_no,$(ONCE)),,--once)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help up down status run test assets bench simulate soak overload chaos drill drill-projections sabotage mutants lint lock clean
+.PHONY: help up down status run test assets conformance bench match-quality simulate soak overload chaos drill drill-projections sabotage \
+	mutants lint lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ test: .venv/dev.stamp assets ## all tests; ARGS= goes to pytest
 
 bench: .venv/run.stamp ## measure; ARGS= goes to quittance bench
 	@$(BIN)/quittance bench $(ARGS)
+
+conformance: .venv/dev.stamp ## every importer over a folder: FIXTURES=DIR; writes build/conformance.json
+	@$(BIN)/python -m tests.conformance $(or $(FIXTURES),tests/gateway/bank_samples)
 
 soak: .venv/dev.stamp ## ordinary work for long, nothing may grow: MINUTES=60 RATE= (messages/s; default half the floor)
 	@$(BIN)/python -m tests.faults.load soak --minutes $(or $(MINUTES),60) $(if $(RATE),--rate $(RATE))
@@ -71,6 +75,9 @@ sabotage: .venv/dev.stamp ## take out each guard once; a test must go red: ONLY=
 
 mutants: .venv/dev.stamp ## mutation testing of the models, a sample: MINUTES=5 ONLY="services.orders.exposure*" JOBS=2
 	@$(BIN)/python -m tests.faults.mutants --minutes $(or $(MINUTES),5) --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
+
+match-quality: .venv/dev.stamp ## messy payments with known truth through the matcher: PAYMENTS=20000 SEED=1
+	@$(BIN)/python -m tests.quality --payments $(or $(PAYMENTS),20000) --seed $(or $(SEED),1)
 
 lint: .venv/dev.stamp ## ruff, mypy, and who may import whom
 	@$(BIN)/ruff check .

@@ -26,7 +26,7 @@ class NoSheet(ValueError):
 
 def rows(data: bytes) -> Iterator[Row]:
     """Every row that is not empty. `line` is the sheet's own row number; `raw` its cells as CSV."""
-    _check_unpacked(data)
+    check_unpacked(data)
     try:
         cells = CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_index(0).to_python(skip_empty_area=False)
     except (CalamineError, IndexError, OSError, ValueError) as error:
@@ -51,7 +51,7 @@ def of_width(found: Iterator[Row], width: int) -> Iterator[Row]:
         yield row._replace(cells=cells, faults=faults)
 
 
-def _check_unpacked(data: bytes) -> None:
+def check_unpacked(data: bytes) -> None:
     if len(data) > XLSX_BYTES_MAX:
         raise NoSheet(f"the workbook has {len(data)} bytes, at most {XLSX_BYTES_MAX} are read; send it as CSV")
     try:
