@@ -14,15 +14,15 @@ DECLARED = {
     "accounts": "services.accounts.app",
     "orders": "services.orders.app",
     "gateway": "services.gateway.app",
-    "payments": "quittance.standin",
+    "payments": "services.payments.app",
     "console": "services.console.app",
 }
-"""Service → the module that declares it as `SERVICE`. The stand-in plays payments until that service is there."""
+"""Service → the module that declares it as `SERVICE`."""
 PROGRAMS = {
     "accounts": "services.accounts",
     "orders": "services.orders",
     "gateway": "services.gateway",
-    "payments": "quittance.standin",
+    "payments": "services.payments",
     "console": "services.console",
     "windows": "services.console.worker",
 }
@@ -39,11 +39,14 @@ LINKS = (
     Link("gateway", "accounts.commands", "accounts"),
     Link("accounts", "accounts", "orders"),
     Link("gateway", "orders.commands", "orders"),
+    Link("accounts", "accounts", "payments"),
+    Link("gateway", "payments.commands", "payments"),
+    Link("payments", "payments.commands", "payments"),
     Link("payments", "payments", "orders"),
     Link("orders", "orders.commands", "orders"),
 )
 """The way of a message from outside, in the order in which it passes; at its end the order desk has decided."""
-BACK_LINKS = (Link("accounts", "accounts", "gateway"), Link("orders", "orders", "gateway"))
+BACK_LINKS = tuple(Link(name, name, "gateway") for name in ("accounts", "orders", "payments"))
 """What the gateway hears of it."""
 READ = ("accounts", "orders", "orders.commands", "payments")
 """Topics that a replay reads to see what becomes of its orders."""

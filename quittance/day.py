@@ -16,8 +16,9 @@ import msgspec
 
 from contracts.accounts import ChangeLimit, PutOnStop, TakeOffStop
 from contracts.orders import ApproveDeal, RegisterDeal
-from contracts.payments import ItemPosted
-from quittance.trade import Act, reference, settled
+from contracts.payments import PostItem
+from quittance import bank
+from quittance.trade import Act, receipt
 
 DATE = dt.date(2026, 3, 2)
 """A Monday in winter, so that the wall clock in London is UTC."""
@@ -230,8 +231,8 @@ def _item(account: Account, n: int, dice: random.Random) -> Iterator[Act]:
     due_on = DATE + dt.timedelta(days=dice.choices(*DUE_IN)[0])
     document_on = min(due_on - dt.timedelta(days=account.payment_days), DATE - dt.timedelta(days=1))
     amount = account.limit * 100 * dice.randint(4, 22) // 100
-    item = reference("INV-", f"{account.account}/{n}")
-    posted = ItemPosted(
+    item = bank.number("INV-", f"{account.account}/{n}")
+    posted = PostItem(
         account=account.account,
         item=item,
         kind="invoice",
@@ -246,8 +247,7 @@ def _item(account: Account, n: int, dice: random.Random) -> Iterator[Act]:
     if due_on < DATE and dice.random() < 0.7:
         paid = amount if dice.random() > 0.15 else amount * dice.randint(80, 98) // 100
         at = _at(dt.time(dice.choice((8, 9, 9, 11, 12, 13, 15, 16)), dice.randint(0, 59)))
-        receipt = reference("REC-", item)
-        yield Act(at, f"receipt/{receipt}", account.account, settled(account.account, item, paid, due_on, receipt))
+        yield receipt(account.account, account.name, item, paid, CURRENCY, f"REC-{item}", at)
 
 
 def _desk(accounts: list[Account], dice: random.Random) -> Iterator[Act]:

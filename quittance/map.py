@@ -20,6 +20,7 @@ BEGIN, END = "by a test -->\n", "<!-- /map -->"
 
 OWNS = {
     "accounts": "credit master, groups, status, limits and terms by date",
+    "payments": "receivables ledger, cash from the bank, what it was matched to, suspense",
     "orders": "orders, exposure, reservations, the sixteen checks, release instructions",
     "gateway": "credentials, flows, intake files, quarantine of what came in",
     "console": "read models, pages, people and their sessions",

@@ -20,7 +20,7 @@ from services.gateway.credentials import development
 from services.gateway.documents import Columns, Document, Grouper
 from services.gateway.fields import PLACED_FIELDS
 from services.gateway.framing import NEWLINE, Framer, Row
-from services.gateway.mapping import MappingRule, WrongShape, mappings, positions
+from services.gateway.mapping import ORDERS, MappingRule, WrongShape, mappings, positions
 
 CHUNK_BYTES = 256 * 1024
 SHEET_ENDINGS = (".xlsx", ".xlsm")
@@ -170,7 +170,7 @@ def _grouped(grouper: Grouper, rows: Iterator[Row]) -> Iterator[Document]:
 def _fitting(path: Path, is_sheet: bool) -> tuple[MappingRule, Columns, Row]:
     """The mapping whose columns are those of the header."""
     for rule in mappings().values():
-        if rule.file.documents.becomes == "accounts.open_account":
+        if rule.file.documents.becomes not in ORDERS:
             continue
         header = _header_of(path, rule, is_sheet)
         try:

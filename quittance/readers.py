@@ -12,7 +12,6 @@ import asyncpg
 import msgspec
 
 from quittance.installation import Unusable
-from shared import mailbox
 from shared.journal import OWN
 from shared.settings import Settings
 
@@ -20,6 +19,10 @@ POLL_S = 0.01
 POLL_S_MAX = 0.1
 STUCK_S = 120.0
 """Nothing moved for so long: say so instead of waiting for ever."""
+
+
+Lane = tuple[int, int]
+"""The partition that speaks, and the partition of the topic that it speaks to."""
 
 
 class Link(NamedTuple):
@@ -31,7 +34,7 @@ class Link(NamedTuple):
 
 
 class Desks:
-    """A connection to each service's database: for looking, and for mail."""
+    """A connection to each service's database, for looking."""
 
     def __init__(self, settings: Settings, connections: Mapping[str, asyncpg.Connection]) -> None:
         self._settings = settings
@@ -47,11 +50,24 @@ class Desks:
         )
         return {row["p"]: row["last"] for row in rows}
 
-    async def heard(self, listener: str, topic: str, speaker: str) -> dict[int, int]:
-        """Partition → last sequence of this speaker that the listener has decided and committed."""
+    async def crossing(self, speaker: str, topic: str) -> dict[Lane, int]:
+        """Lane → last sequence committed for it. What a service asks of itself may be for a group of another partition."""
+        if topic != f"{speaker}.commands":
+            return {(p, p): last for p, last in (await self.said(speaker, topic)).items()}
+        rows = await self._connections[speaker].fetch(
+            "select p, q, coalesce((select max(sequence) from journal where partition = p and lane = $2 || '/' || q), 0) as last "
+            "from generate_series(0, $1 - 1) as p cross join generate_series(0, $1 - 1) as q",
+            self._settings.partitions,
+            topic,
+        )
+        return {(row["p"], row["q"]): row["last"] for row in rows}
+
+    async def heard(self, listener: str, topic: str, speaker: str) -> dict[Lane, int]:
+        """Lane → last sequence of this speaker that the listener has decided and committed; 0 where it has heard nothing."""
         rows = await self._connections[listener].fetch("select partition, seen from reading where topic = $1", topic)
         seen = {row["partition"]: msgspec.json.decode(row["seen"], type=dict[str, int]) for row in rows}
-        return {p: seen.get(p, {}).get(f"/{speaker}/{p}", 0) for p in range(self._settings.partitions)}
+        each = range(self._settings.partitions)
+        return {(p, q): seen.get(q, {}).get(f"/{speaker}/{p}", 0) for p in each for q in each}
 
     async def mail(self, service: str) -> int:
         """Messages that wait in a service's mailbox."""
@@ -64,15 +80,9 @@ class Desks:
 
     async def behind(self, link: Link) -> int:
         """Messages of the speaker that the listener has not decided yet."""
-        said = await self.said(link.speaker, link.topic)
+        said = await self.crossing(link.speaker, link.topic)
         heard = await self.heard(link.listener, link.topic, link.speaker)
-        return sum(max(last - heard[p], 0) for p, last in said.items())
-
-    async def post(self, service: str, mail: list[tuple[int, bytes]]) -> None:
-        """Put messages into a service's mailbox, all or none."""
-        connection = self._connections[service]
-        async with connection.transaction():
-            await mailbox.post(connection, mail)
+        return sum(max(last - heard[lane], 0) for lane, last in said.items())
 
     async def close(self) -> None:
         for connection in self._connections.values():

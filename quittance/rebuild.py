@@ -33,7 +33,8 @@ PROJECTED: dict[str, tuple[str, ...]] = {
     "gateway": ("account", "held", "tally", "wish"),
     "console": (
         "orders", "accounts", "account_days", "debts", "desk_days", "book", "stop_turns", "requests", "items", "entries",
-        "deals", "deal_uses", "covers", "said", "policies", "tally", "tally_waiting", "tally_lane",
+        "deals", "deal_uses", "covers", "said", "policies", "tally", "tally_waiting", "tally_lane", "receipts", "bank_entries",
+        "receipt_facts", "ledger_items", "ledger_lines", "ledger_disputes", "ledger_sales",
     ),
 }  # fmt: skip
 """The tables of a service that follow from facts: of the gateway's wholly or in part, of the console's wholly."""

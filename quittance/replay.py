@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.accounts import AccountOpened, ChangeLimit, Terms, TermsChanged
-from contracts.envelope import Envelope, derived_id
+from contracts.envelope import Envelope
 from contracts.message import Message
 from contracts.orders import (
     AnswerRecall,
@@ -26,7 +26,7 @@ from contracts.orders import (
     RecordDespatch,
     ReservationLapsed,
 )
-from contracts.payments import ItemPosted, ItemSettled
+from contracts.payments import PostItem, TakeStatement
 from quittance import trade
 from quittance.board import Board
 from quittance.cast import TRADING, WRITERS, links_of
@@ -37,7 +37,6 @@ from quittance.orderfile import EPOCH, Piece
 from quittance.readers import Desks, Patience, caught_up
 from quittance.stretches import Stretches
 from quittance.trade import Act, Diary, Released
-from shared import mailbox
 from shared.settings import Settings
 
 ANSWERED_AFTER = dt.timedelta(minutes=30)
@@ -48,6 +47,7 @@ class Customer(msgspec.Struct, frozen=True):
     """What the trade must know of an account: where its messages go, in what it trades, and when it must pay."""
 
     home: str
+    name: str
     currency: str
     terms: Terms
 
@@ -65,7 +65,7 @@ class Trade:
             self.diary.done(key)
         match said.data:
             case AccountOpened() as fact:
-                self.customers[fact.account] = Customer(fact.home, fact.currency, fact.terms)
+                self.customers[fact.account] = Customer(fact.home, fact.name, fact.currency, fact.terms)
                 for release, at in self._early.pop(fact.account, ()):
                     self._release(release, at)
             case TermsChanged() as fact if fact.account in self.customers:
@@ -90,7 +90,7 @@ class Trade:
             return
         days = 0 if customer.terms.cash_on_delivery else customer.terms.payment_days
         name, amount = fact.instruction, fact.reserved_minor
-        release = Released(fact.order, fact.account, name, amount, customer.currency, days, at)
+        release = Released(fact.order, fact.account, customer.name, name, amount, customer.currency, days, at)
         self.diary.add(trade.answers(self._seed, release))
 
     def _recalled(self, fact: OrderRecalled, at: dt.datetime) -> None:
@@ -100,8 +100,8 @@ class Trade:
 
 
 class Senders(NamedTuple):
-    """One connection to the gateway for each who sends: the credit desk, the warehouse, the system that keeps the limits, and
-    the console, which speaks for the people at the release desk."""
+    """One connection to the gateway for each who sends: the credit desk, the warehouse, the system that keeps limits and bills
+    and hears from the bank, and the console, which speaks for the people at the release desk."""
 
     desk: Gateway
     warehouse: Gateway
@@ -112,7 +112,7 @@ class Senders(NamedTuple):
         match message:
             case RecordDespatch() | RecordDelivery() | AnswerRecall():
                 return self.warehouse
-            case ChangeLimit():
+            case ChangeLimit() | PostItem() | TakeStatement():
                 return self.records
             case _:
                 return self.desk
@@ -171,7 +171,7 @@ class Stage:
 
 
 def _mailboxes(services: tuple[str, ...]) -> list[str]:
-    return [name for name in services if name in ("gateway", "payments")]
+    return [name for name in services if name == "gateway"]
 
 
 # --- the whole file at once -----------------------------------------------------------------------------------------
@@ -238,14 +238,10 @@ def _next_start(stage: Stage, piece: Piece | None, cuts: Stretches, after: dt.da
 async def _send(stage: Stage, kind: str, piece: Piece | None, start: dt.datetime, end: dt.datetime) -> None:
     acts = stage.trade.due(end) if stage.trade is not None else []
     acts += stage.clerks.due(start, end) if stage.clerks is not None else []
-    told = [act for act in acts if isinstance(act.message, ItemPosted | ItemSettled)]
-    events = [act for act in acts if not isinstance(act.message, ItemPosted | ItemSettled)]
     work: list[Awaitable[None]] = []
-    if told:
-        work.append(_tell_payments(stage, told))
-    for gateway, some in _senders(stage, [act for act in events if not act.by]):
+    for gateway, some in _senders(stage, [act for act in acts if not act.by]):
         work.append(gateway.send_events(some))
-    for person, some in _people(stage, events):
+    for person, some in _people(stage, acts):
         work.append(stage.senders.console.send_events(some, person))
     if piece is not None:
         work.append(_send_piece(stage, kind, piece))
@@ -271,16 +267,3 @@ async def _send_piece(stage: Stage, kind: str, piece: Piece) -> None:
     flow = await stage.gateway.send_file(kind, piece.name, piece.content)
     done = await stage.gateway.finished(flow["flow"])
     stage.flows[flow["flow"]] = done | {"repeated": flow.get("repeated", False)}
-
-
-async def _tell_payments(stage: Stage, acts: list[Act]) -> None:
-    """Mail to the stand-in for payments, in order of time; what came before is not entered twice."""
-    customers = stage.trade.customers if stage.trade is not None else {}
-    partitions = stage.settings.partitions
-    mail = [mailbox.mail_of(partitions, customers[act.account].home, act.message, _sender(act)) for act in acts]
-    await stage.desks.post("payments", mail)
-
-
-def _sender(act: Act) -> mailbox.Sender:
-    name = derived_id("simulator", act.key)
-    return mailbox.Sender(id=name, flow=name, at=act.due, actor="simulator", role="simulator", team="simulator")

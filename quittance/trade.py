@@ -16,7 +16,8 @@ import msgspec
 from contracts.envelope import derived_id
 from contracts.message import Message
 from contracts.orders import OrderDelivered, OrderDespatched, RecordDelivery, RecordDespatch
-from contracts.payments import Covers, ItemPosted, ItemSettled
+from contracts.payments import Covers, ItemPosted, PostItem, StatementTaken
+from quittance import bank
 from shared.working_time import Calendar, is_working_day, opening_hours
 
 LEAVES, BILLED, ARRIVES, STATEMENT = dt.time(16), dt.time(18), dt.time(7), dt.time(6)
@@ -37,10 +38,11 @@ WAREHOUSE = Calendar(zone="Europe/London", hours=_WEEK, region="GB-ENG")
 
 
 class Released(msgspec.Struct, frozen=True):
-    """As much of a release as the trade needs. `currency` and `payment_days` are the account's."""
+    """As much of a release as the trade needs. `name`, `currency` and `payment_days` are the account's."""
 
     order: str
     account: str
+    name: str
     instruction: str
     amount_minor: int
     currency: str
@@ -49,7 +51,7 @@ class Released(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True):
-    """Something that happens at `due`: a command, or a fact of payments.
+    """Something that happens at `due`: a command.
 
     `key` names it for ever, and is found again in the fact that follows (`done_by`).
     `of` is the shipment it belongs to, `<instruction>/<n>`; empty for what is not about a shipment.
@@ -125,8 +127,8 @@ def _shipment(
 
 
 def _billing(seed: int, release: Released, shipment: str, amount: int, at: dt.datetime, dice: random.Random) -> Iterable[Act]:
-    invoice, due_on = reference("INV-", shipment), at.date() + dt.timedelta(days=release.payment_days)
-    posted = ItemPosted(
+    invoice, due_on = bank.number("INV-", shipment), at.date() + dt.timedelta(days=release.payment_days)
+    posted = PostItem(
         account=release.account,
         item=invoice,
         kind="invoice",
@@ -135,30 +137,28 @@ def _billing(seed: int, release: Released, shipment: str, amount: int, at: dt.da
         document_on=at.date(),
         due_on=due_on,
         covers=(Covers(order=release.order, amount_minor=amount),),
+        order=release.order,
     )
     yield Act(at, f"item/{invoice}", release.account, posted, shipment)
-    yield from payments(seed, release.account, invoice, amount, due_on, at, dice)
+    yield from payments(seed, release, invoice, amount, due_on, at, dice)
 
 
 def payments(
-    seed: int, account: str, item: str, amount: int, due_on: dt.date, after: dt.datetime, dice: random.Random
+    seed: int, release: Released, item: str, amount: int, due_on: dt.date, after: dt.datetime, dice: random.Random
 ) -> Iterable[Act]:
     """How an account pays an item: in the morning some days around its due date, now and then too little."""
-    habit = habits(seed, account)
+    habit = habits(seed, release.account)
     day = max(due_on + (habit.days_late + dice.randint(-2, 2)) * DAY, after.date() + DAY)
     at = _during(STATEMENT, _working_day(day), dice)
     paid = amount if dice.random() > habit.short_share else amount * dice.randint(90, 99) // 100
     for n, (due, part) in enumerate(((at, paid), (at + REST_PAID_AFTER, amount - paid)), start=1):
         if part:
-            receipt = reference(f"REC-{n}-", item)
-            yield Act(due, f"receipt/{receipt}", account, settled(account, item, part, due_on, receipt))
+            yield receipt(release.account, release.name, item, part, release.currency, f"REC-{n}-{item}", due)
 
 
-def settled(account: str, item: str, part_minor: int, due_on: dt.date, receipt: str) -> ItemSettled:
-    """Money against an invoice. What then is open is filled in by who keeps the items."""
-    return ItemSettled(
-        account=account, item=item, kind="invoice", settled_minor=part_minor, open_minor=0, due_on=due_on, by=receipt
-    )
+def receipt(account: str, name: str, item: str, part_minor: int, currency: str, receipt: str, at: dt.datetime) -> Act:
+    """Money against an invoice, as the bank tells of it."""
+    return Act(at, f"receipt/{receipt}", account, bank.paid(account, name, item, part_minor, currency, receipt, at))
 
 
 def reference(prefix: str, name: str) -> str:
@@ -181,8 +181,8 @@ def done_by(fact: Message) -> str | None:
             return f"delivery/{fact.despatch}"
         case ItemPosted():
             return f"item/{fact.item}"
-        case ItemSettled():
-            return f"receipt/{fact.by}"
+        case StatementTaken():
+            return f"receipt/{fact.statement}"
         case _:
             return None
 

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     instances: str = ""
     """Whose /readyz and /metrics the ops page shows: `orders=10.0.0.7:9100,accounts=accounts:9100`."""
 
+    # Who takes card payments, and how we and it know each other (P9); empty: nobody is asked.
+    acquirer: str = Field(default="", pattern=r"^(https?://[^/?#]+)?$")
+    acquirer_token: SecretStr = SecretStr("")
+    acquirer_secret: SecretStr = SecretStr("")
+
     def database(self, service: str) -> str:
         """The URL of one service's own database on the configured server."""
         return str(urlunsplit(urlsplit(self.postgres)._replace(path=f"/{self.database_name(service)}")))

@@ -5,6 +5,8 @@ The kit alone computes partitions, so that a group's messages meet at one writer
 
 from __future__ import annotations
 
+import functools
+import itertools
 import zlib
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -20,6 +22,17 @@ KEEP_FOR_EVER = "-1"
 def partition_of(home: str, partitions: int) -> int:
     """CRC-32 of the home's UTF-8 bytes, modulo the partition count fixed at installation."""
     return zlib.crc32(home.encode()) % partitions
+
+
+@functools.cache
+def homes_of_all(prefix: str, partitions: int) -> tuple[str, ...]:
+    """One home on every partition, in their order: for a wish that each of them must hear."""
+    found: dict[int, str] = {}
+    numbers = itertools.count()
+    while len(found) < partitions:
+        home = f"{prefix}/{next(numbers)}"
+        found.setdefault(partition_of(home, partitions), home)
+    return tuple(found[partition] for partition in range(partitions))
 
 
 class TopicMismatch(RuntimeError):

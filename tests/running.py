@@ -24,7 +24,7 @@ from shared.testing import Servers, free_ports
 
 REPOSITORY = Path(__file__).parents[1]
 TRADING = ("accounts", "orders", "gateway")
-READY_S_MAX = 60.0
+READY_S_MAX = 120.0
 STOP_S_MAX = 15.0
 
 

@@ -142,7 +142,7 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
     debts = await queue.debts(pool, page.account)
     kind = request.query_params.get("kind", "")
     return {
-        **await _figures(request, page.account, members, now),
+        **await figures_of(request, page.account, members, now),
         "ageing": ageing(debts, members, page.account, now.date()),
         "items": await book.items(pool, page.account),
         "orders": await book.open_orders(pool, page.account),
@@ -164,7 +164,7 @@ async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
     """How it stood when that day ended, from what had been said by then. `page` is None before it was opened."""
     pool, name, ended = request.app.state.pool, found.page.account, as_of.end_of(day)
     members = await past.as_of(pool, found.page.home, day)
-    figures = await _figures(request, name, members, ended - dt.timedelta(microseconds=1))
+    figures = await figures_of(request, name, members, ended - dt.timedelta(microseconds=1))
     view = await as_of.booked(pool, [name], day)
     page, row = view.pages.get(name), figures["row"]
     entries = await book.timeline(pool, name, "", min(_before(request), (ended, "")))
@@ -188,7 +188,12 @@ async def _then(request: Request, found: Found, day: dt.date) -> dict[str, Any]:
     }
 
 
-async def _figures(request: Request, name: str, members: Sequence[Account], at: dt.datetime) -> dict[str, Any]:
+async def members_of(pool: Any, home: str, day: dt.date | None) -> Sequence[Account]:
+    """The accounts of a group, now or as a past day ended."""
+    return await (past.as_of(pool, home, day) if day else queue.group(pool, home))
+
+
+async def figures_of(request: Request, name: str, members: Sequence[Account], at: dt.datetime) -> dict[str, Any]:
     """The pictures of the account and its group; None where the order desk does not know it (yet)."""
     adopted = await policies.adopted(request.app.state.pool)
     row = next((each for each in members if each.account == name), None)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from contracts import accounts, orders
+from contracts import accounts, orders, payments
 from contracts.envelope import Envelope
 from contracts.message import Message
 from services.console.booking import BOOKED, Page, Request, Turn, View, book
@@ -28,7 +28,7 @@ REQUESTS = Kept("requests", Request, "request")
 STOP_TURNS = "stop_turns"
 """Which accounts were on the list of stops on a past day; all else of a past day follows from what was said (`as_of`)."""
 
-NOTE, STATUS, TERMS, REQUEST, DECISION = "note", "status", "terms", "request", "decision"
+NOTE, STATUS, TERMS, REQUEST, DECISION, CASH = "note", "status", "terms", "request", "decision", "cash"
 KINDS: dict[type[Message], str] = {
     accounts.AccountOpened: STATUS,
     accounts.AccountRenamed: TERMS,
@@ -67,6 +67,21 @@ KINDS: dict[type[Message], str] = {
     orders.DealWithdrawn: DECISION,
     orders.DealMatched: DECISION,
     orders.DealExpired: DECISION,
+    payments.CashReceived: CASH,
+    payments.CashAllocated: CASH,
+    payments.CashUnallocated: CASH,
+    payments.CashKeptOnAccount: CASH,
+    payments.CashGivenBack: CASH,
+    payments.CashWithdrawn: CASH,
+    payments.ShortPaid: CASH,
+    payments.ItemsOffset: CASH,
+    payments.PayoutProposed: CASH,
+    payments.PayoutDeclined: CASH,
+    payments.RefundOrdered: CASH,
+    payments.WrittenOff: CASH,
+    payments.WriteOffReversed: CASH,
+    payments.BankDetailsNoted: CASH,
+    payments.BankDetailsConfirmed: CASH,
 }
 """What is an entry of the timeline, and of which kind. What the policy decides about orders is not: it stands with each order."""
 MONEY: tuple[type[Message], ...] = (orders.PositionMoved, orders.OrderBilled)

@@ -1,4 +1,5 @@
-"""The console's own metrics, beside the kit's: do the windows agree with SQL, and how did the clocks of waiting orders end."""
+"""The console's own metrics, beside the kit's: do the windows agree with SQL, how did the clocks of waiting orders end, what cash
+waits for a person, and do the ledger's items and lines agree."""
 
 from __future__ import annotations
 
@@ -21,6 +22,22 @@ class Gauges:
             "quittance_clocks_last_hour", "Clocks of waiting orders in the last hour, by what became of them", ["became"],
             registry=registry,
         )  # fmt: skip
+        self._cash = Gauge(
+            "quittance_cash_waiting", "Receipts and bank entries that wait for a person", ["kind"], registry=registry
+        )
+        self._cash_age = Gauge("quittance_cash_oldest_days", "Age of the oldest of them", ["kind"], registry=registry)
+        self._ledger = Gauge(
+            "quittance_receivables_difference_minor",
+            "Items and the sum of their lines, in base: always nothing",
+            registry=registry,
+        )
+
+    def cash(self, kind: str, waiting: int, oldest_days: int) -> None:
+        self._cash.labels(kind=kind).set(waiting)
+        self._cash_age.labels(kind=kind).set(oldest_days)
+
+    def ledger(self, difference_minor: int) -> None:
+        self._ledger.set(difference_minor)
 
     def compared(self, difference: int, age_s: float, behind: int, gaps: int) -> None:
         self._drift.set(difference)

@@ -34,6 +34,9 @@ LOOKING = (*DESK, "sales", "ops", "audit")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 FORM_BYTES_MAX = 256 * 1024
 """Largest form: a bulk of five hundred orders is 40 kB."""
+UPLOADS = ("/reconciliations",)
+UPLOAD_BYTES_MAX = 20 * 1024 * 1024
+"""Forms that bring a file, and the largest of them: what a customer's list may have (`papers.their_list`)."""
 NONCE_BYTES = 16
 LIVE = "quittance-live"
 """Header of requests that a page makes by itself: they do not keep a session awake."""
@@ -265,7 +268,7 @@ async def _check_form(request: Request) -> None:
     """Raises `Forged` unless a page of ours sent this, `TooLarge` before anything is read."""
     check_same_origin(request)
     length = request.headers.get("content-length", "")
-    if not length.isdecimal() or int(length) > FORM_BYTES_MAX:
+    if not length.isdecimal() or int(length) > (UPLOAD_BYTES_MAX if request.url.path in UPLOADS else FORM_BYTES_MAX):
         raise TooLarge
     token = (await request.form()).get("csrf", "")
     if not isinstance(token, str) or not is_form_token(request.state.form_key, token):

@@ -24,12 +24,14 @@ MINUS = "\N{MINUS SIGN}"
 THEMES = ("auto", "light", "dark")
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Work", "Release desk", "/desk", guarding.LOOKING),
+    ("Work", "Cash desk", "/cash", guarding.LOOKING),
     ("Work", "Approvals", "/approvals", guarding.DESK),
     ("Work", "On stop", "/stops", guarding.LOOKING),
     ("Work", "Deals", "/deals", guarding.LOOKING),
     ("Work", "Cover", "/covers", guarding.DESK),
     ("Look", "Orders", "/orders", guarding.LOOKING),
     ("Look", "Accounts", "/accounts", guarding.LOOKING),
+    ("Look", "Receivables", "/receivables", guarding.LOOKING),
     ("Run", "Ops", "/ops", guarding.LOOKING),
     ("Run", "Audit", "/audit", ("director", "audit")),
 )

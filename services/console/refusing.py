@@ -121,6 +121,30 @@ def _four_eyes(found: re.Match[str], currency: str) -> str:
     return f"{found['kind'].capitalize()} is never changed by one person alone: ask for it, and somebody else approves it."
 
 
+def _too_much(found: re.Match[str], currency: str) -> str:
+    return f"The lines take {_money(found['minor'], currency)}, and {_money(found['left'], currency)} of the receipt is left."
+
+
+def _not_open(found: re.Match[str], currency: str) -> str:
+    code = found["code"]
+    return f"{found['item']}: {_money(found['minor'], code)} would be settled, and {_money(found['open'], code)} of it is open."
+
+
+def _difference(found: re.Match[str], currency: str) -> str:
+    sender = a_role(found["role"]) if " " not in found["role"] else found["role"]
+    most, minor = _money(found["most"], currency), _money(found["minor"], currency)
+    return f"{found['item']}: a difference of {minor} is beyond {sender}, who may take {most} at most."
+
+
+def _discount(found: re.Match[str], currency: str) -> str:
+    minor, most = _money(found["minor"], currency), _money(found["most"], currency)
+    return f"{found['item']}: its terms give no discount of {minor}; you may take {most} at most."
+
+
+def _known_as(found: re.Match[str], currency: str) -> str:
+    return _sentence(f"it is {found['state']} already{found['of'] or ''}; give it back from there first")
+
+
 _SHAPES: tuple[Shape, ...] = tuple(
     (re.compile(shape), say)
     for shape, say in (
@@ -132,6 +156,11 @@ _SHAPES: tuple[Shape, ...] = tuple(
         (r".+ is (?P<outcome>\w+): only an order that is held or referred can be worked on\.", _no_more),
         (r"(?P<kind>\w+) at (?P<minor>-?\d+) is beyond (?P<role>.+) \(.*\); (?:ask|it takes) a (?P<roles>.*)", _account_beyond),
         (r"(?P<kind>\w+) is never fixed by one person alone \(.*", _four_eyes),
+        (r"the lines take (?P<minor>-?\d+), of the receipt (?P<left>-?\d+) are unallocated \(minor units\)", _too_much),
+        (r"(?P<item>.+): (?P<minor>-?\d+) to be settled, (?P<open>-?\d+) (?P<code>[A-Z]{3}) open \(minor units\)", _not_open),
+        (r"(?P<item>.+): a difference of (?P<minor>-?\d+) is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)", _difference),
+        (r"(?P<item>.+): its terms give no discount of (?P<minor>-?\d+), and (?P<most>\d+) is the most you may take", _discount),
+        (r"it is (?P<state>[a-z ]+) already(?P<of>, of .+)?; give it back from there first", _known_as),
     )
 )
 
@@ -140,7 +169,7 @@ _SHAPES: tuple[Shape, ...] = tuple(
 _MINOR = re.compile(r"\b(\d+) minor units\b")
 _VERSION = re.compile(r" \([^\s()]+\)")
 """A policy's name, behind what it decided."""
-_COMMAND = re.compile(r"\b(?:accounts|orders)\.([a-z_]+)")
+_COMMAND = re.compile(r"\b(?:accounts|orders|payments)\.([a-z_]+)")
 _CODE = re.compile(r"(?<![\w/'-])[a-z]+(?:_[a-z0-9]+)+(?![\w/'-])")
 
 

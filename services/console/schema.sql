@@ -430,3 +430,173 @@ create table if not exists covers (
     ended_at timestamptz
 );
 create index if not exists covers_of on covers (deputy, person, until_on) where ended_at is null;
+
+-- --- receivables: the cash desk (receivables/cash.py), from facts of payments -------------------------------------------
+
+-- Every receipt; proposals and lines are JSON. `version` is counted as the ledger counts it.
+create table if not exists receipts (
+    receipt text primary key,
+    account text not null,
+    home text not null,
+    amount_minor bigint not null,
+    unallocated_minor bigint not null,
+    currency text not null,
+    received_on date not null,
+    bank_account text not null,
+    bank_entry text not null,
+    state text not null,
+    version bigint not null,
+    matches bigint not null,
+    owner text not null,
+    note text not null,
+    why text not null,
+    gave_up boolean not null,
+    proposals bytea not null,
+    payer text not null,
+    payer_account text not null,
+    reference text not null,
+    end_to_end text not null,
+    text text not null,
+    lines bytea not null,
+    charges_minor bigint not null,
+    is_provisional boolean not null,
+    found_by text not null,
+    since timestamptz not null,
+    changed_by text not null,
+    changed_at timestamptz,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists receipts_waiting on receipts (received_on, receipt) where state = 'referred';
+create index if not exists receipts_pending on receipts (account) where state = 'pending';
+create index if not exists receipts_unallocated on receipts (account) where unallocated_minor <> 0;
+
+-- Every bank entry; candidates and lines are JSON.
+create table if not exists bank_entries (
+    key text primary key,                -- <bank account>/<entry>
+    bank_account text not null,
+    entry text not null,
+    statement text not null,
+    amount_minor bigint not null,
+    currency text not null,
+    booked_on date not null,
+    value_on date not null,
+    state text not null,
+    why text not null,
+    candidates bytea not null,
+    may_be text[] not null,
+    payer text not null,
+    payer_account text not null,
+    payer_bank text not null,
+    reference text not null,
+    end_to_end text not null,
+    servicer_reference text not null,
+    text text not null,
+    lines bytea not null,
+    code text not null,
+    is_reversal boolean not null,
+    is_charge boolean not null,
+    is_provisional boolean not null,
+    account text not null,
+    receipt text not null,
+    since timestamptz not null,
+    changed_by text not null,
+    changed_at timestamptz,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists bank_entries_waiting on bank_entries (booked_on, key) where state = 'unrecognised';
+
+-- Which facts (in `said`) a receipt has.
+create table if not exists receipt_facts (
+    id text primary key,
+    receipt text not null,
+    sequence bigint not null
+);
+create index if not exists receipt_facts_of on receipt_facts (receipt, sequence);
+
+-- --- receivables: the ledger (receivables/ledger.py), from facts of payments and claims ---------------------------------
+
+-- Every item that was ever posted, with what is open of it. discounts is JSON.
+create table if not exists ledger_items (
+    key text primary key,                -- <account>/<item>
+    account text not null,
+    home text not null,
+    item text not null,
+    kind text not null,
+    currency text not null,
+    amount_minor bigint not null,
+    open_minor bigint not null,
+    base_minor bigint not null,
+    open_base_minor bigint not null,
+    document_on date not null,
+    due_on date not null,
+    "order" text not null,
+    po_number text not null,
+    reference text not null,
+    discounts bytea not null,
+    settled_by text not null,
+    posted_at timestamptz not null,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists ledger_items_open on ledger_items (account, due_on, item) where open_minor <> 0 or open_base_minor <> 0;
+create index if not exists ledger_items_group on ledger_items (home, due_on, item) where open_minor <> 0;
+create index if not exists ledger_items_sold on ledger_items (document_on) where kind in ('invoice', 'debit_note', 'credit_note');
+
+-- Lines of entries on receivables, with both of their times; only ever added to.
+create table if not exists ledger_lines (
+    account text not null,
+    entry text not null,
+    n smallint not null,
+    item text not null,
+    kind text not null,
+    currency text not null,
+    amount_minor bigint not null,
+    base_minor bigint not null,
+    effective_on date not null,
+    known_at timestamptz not null,
+    sequence bigint not null,
+    fact text not null,                  -- in `said`: the whole entry
+    reverses text not null,
+    text text not null,
+    primary key (account, entry, n)
+);
+create index if not exists ledger_lines_of on ledger_lines (account, currency, effective_on, sequence, n);
+create index if not exists ledger_lines_item on ledger_lines (account, item);
+create index if not exists ledger_lines_told on ledger_lines (account, known_at);
+create index if not exists ledger_lines_day on ledger_lines (effective_on);
+create index if not exists ledger_lines_known on ledger_lines (known_at);
+
+-- What of an item came into dispute or left it, a row per fact of claims.
+create table if not exists ledger_disputes (
+    fact text primary key,
+    account text not null,
+    claim text not null,
+    item text not null,
+    minor bigint not null,
+    at timestamptz not null
+);
+create index if not exists ledger_disputes_of on ledger_disputes (account, item);
+create index if not exists ledger_disputes_claim on ledger_disputes (account, claim);
+
+-- Credit sales by account and month of the documents: invoices and debit notes less credit notes (F3).
+create table if not exists ledger_sales (
+    account text not null,
+    month date not null,
+    currency text not null,
+    minor bigint not null,
+    base_minor bigint not null,
+    primary key (account, month, currency)
+);
+
+-- Reconciliations with customers' own lists (receivables/reconciliations.py): the console's own, nothing rebuilds them.
+create table if not exists reconciliations (
+    id text primary key,
+    account text not null,
+    "on" date not null,
+    at timestamptz not null,
+    by text not null,
+    list_name text not null,
+    columns bytea not null,              -- the mapping, JSON
+    found bytea not null,                -- the result, JSON
+    faults bytea not null                -- rows that could not be read, JSON
+);
+create index if not exists reconciliations_of on reconciliations (account, at);

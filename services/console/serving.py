@@ -39,15 +39,21 @@ from services.console import (
 from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from services.console.gauges import Gauges
+from services.console.receivables import account as account_ledger
+from services.console.receivables import balance, measures, receipt, reconciliations, statements, watching
+from services.console.receivables import desk as cash_desk
 from shared.database import UNAVAILABLE, LoginRefused
 from shared.engine import Engine
 from shared.pool import open_pool
 from shared.serve import probe_routes
 from shared.settings import Settings
 
-PAGES: tuple[ModuleType, ...] = (desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked)
+PAGES: tuple[ModuleType, ...] = (
+    desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked, cash_desk, receipt,
+    balance, measures, account_ledger, statements, reconciliations,
+)  # fmt: skip
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
-BESIDE: tuple[ModuleType, ...] = (live, probing, drift)
+BESIDE: tuple[ModuleType, ...] = (live, probing, drift, watching)
 """Each has `async beside(app)`: work that runs as long as the process, once the pool is there."""
 SWEEP_S = 3600.0
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from contracts import accounts, orders
+from contracts import accounts, orders, payments
 from contracts.accounts import Terms
 from contracts.message import Message
 from services.console.pages import money_text, role_name, words
@@ -130,6 +130,29 @@ def _deal(what: str) -> Callable[[Any, str], str]:
     return told_so
 
 
+def _cash(minor: int, currency: str) -> str:
+    return f"{money_text(minor, currency)} {currency}"
+
+
+def _allocated(data: payments.CashAllocated, currency: str) -> str:
+    items = ", ".join(line.item for line in data.lines[:3]) + (f" and {len(data.lines) - 3} more" if len(data.lines) > 3 else "")
+    left = f"; {money_text(data.unallocated_minor, currency)} left" if data.unallocated_minor else ""
+    return f"{money_text(data.allocated_minor, currency)} of {data.receipt} allocated to {items}{left}{_because(data.reason)}"
+
+
+def _short_paid(data: payments.ShortPaid, currency: str) -> str:
+    return f"{data.item} short paid by {_cash(data.short_minor, data.currency)}, {words(data.cause)}{_because(data.reason)}"
+
+
+def _payout(what: str) -> Callable[[Any, str], str]:
+    def told_so(data: Any, currency: str) -> str:
+        amount = f", {_cash(data.amount_minor, data.currency)}" if hasattr(data, "amount_minor") else ""
+        kind = words(getattr(data, "kind", "refund")).capitalize()
+        return f"{kind} of {data.item} {what}{amount}{_because(getattr(data, 'reason', ''))}"
+
+    return told_so
+
+
 _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     accounts.AccountOpened: _opened,
     accounts.AccountRenamed: lambda data, currency: f"Now trades as {data.name}{_because(data.reason)}",
@@ -168,4 +191,19 @@ _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     orders.DealWithdrawn: _deal("withdrawn"),
     orders.DealMatched: lambda data, currency: f"Deal {data.deal} came as {data.order}",
     orders.DealExpired: _deal("expired"),
+    payments.CashReceived: lambda data, currency: f"Received {_cash(data.amount_minor, data.currency)} as {data.receipt}",
+    payments.CashAllocated: _allocated,
+    payments.CashUnallocated: lambda data, currency: f"Match {data.match} taken back{_because(data.reason)}",
+    payments.CashKeptOnAccount: lambda data, currency: f"{data.receipt} kept on account{_because(data.reason)}",
+    payments.CashGivenBack: lambda data, currency: f"{data.receipt} given back to suspense{_because(data.reason)}",
+    payments.CashWithdrawn: lambda data, currency: f"{data.receipt} taken back by the bank{_because(data.reason)}",
+    payments.ShortPaid: _short_paid,
+    payments.ItemsOffset: lambda data, currency: f"{money_text(data.amount_minor, currency)} of {data.credit} set off",
+    payments.PayoutProposed: _payout("proposed"),
+    payments.PayoutDeclined: _payout("declined"),
+    payments.RefundOrdered: _payout("ordered"),
+    payments.WrittenOff: _payout("done"),
+    payments.WriteOffReversed: lambda data, currency: f"Write-off of {data.item} taken back{_because(data.reason)}",
+    payments.BankDetailsNoted: lambda data, currency: f"Bank details of {data.holder} noted{_because(data.reason)}",
+    payments.BankDetailsConfirmed: lambda data, currency: f"Bank details confirmed by a call to {data.called}",
 }

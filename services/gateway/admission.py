@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import asyncpg
+import msgspec
 
 from contracts.accounts import OpenAccount
 from contracts.envelope import derived_id, encode_value
 from contracts.message import Command, type_name
 from contracts.orders import PlaceOrder, RecordReturn
+from contracts.payments import LEDGER, ClosePeriod, PostItem, TakeAdvice
 from services.gateway.credentials import Credential
 from shared import mailbox
+from shared.topics import homes_of_all
 
 DIGEST_BYTES = 16
 """128 bits of SHA-256: an accident needs 10^19 messages, and nobody gains by a wished-for collision with themselves."""
@@ -60,6 +63,42 @@ def document_of(command: Command) -> str | None:
             return command.document
         case _:
             return None
+
+
+DOCUMENT, ITEM, ADVICE = "document", "item", "advice"
+
+
+def identity_of(command: Command) -> tuple[str, str] | None:
+    """(what it is, its name) of a command that is a document, the same whichever way it comes (O1, P2, P4)."""
+    match command:
+        case PlaceOrder() | RecordReturn():
+            return DOCUMENT, document_of(command) or ""
+        case PostItem():
+            return ITEM, command.item
+        case TakeAdvice():
+            return ADVICE, command.advice
+        case _:
+            return None
+
+
+def name_of(identity: tuple[str, str], flow: str) -> str:
+    """What its id is derived from. What the ledger kept out may come again, mended, so its id carries the flow it came with."""
+    return "/".join(identity) if identity[0] == DOCUMENT else "/".join((*identity, flow))
+
+
+def keys_of_items(items: Iterable[str]) -> list[bytes]:
+    """The identities that documents of the ledger were let in under."""
+    return [key_of(kind, item) for item in items for kind in (ITEM, ADVICE)]
+
+
+def told_to_all(entrant: Entrant, partitions: int) -> Iterator[Entrant]:
+    """A wish that every partition of the ledger must hear, once for each; any other as it is."""
+    if not isinstance(entrant.command, ClosePeriod):
+        yield entrant
+        return
+    for n, home in enumerate(homes_of_all(LEDGER, partitions)):
+        command = msgspec.structs.replace(entrant.command, partition=n)
+        yield entrant._replace(command=command, home=home, name=f"{entrant.name}/{n}")
 
 
 def sent_id(name: str) -> str:

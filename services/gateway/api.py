@@ -20,7 +20,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from contracts.forms import Fault, Faulty, instant
 from contracts.gateway import FileAccepted
-from services.gateway import bodies, described, flows, held, intake, reading, uploads, withheld
+from contracts.message import type_name
+from contracts.payments import PostItem, TakeAdvice, TakeStatement
+from services.gateway import bankfile, bodies, described, directory, flows, held, intake, reading, uploads, withheld
 from services.gateway.answering import (
     Desk,
     accepted,
@@ -33,6 +35,7 @@ from services.gateway.answering import (
     who_asks,
     withhold,
 )
+from services.gateway.bank.limits import FILE_BYTES_MAX as BANK_BYTES_MAX
 from services.gateway.bodies import Malformed
 from services.gateway.credentials import EVERYTHING, Credential
 from services.gateway.door import busy
@@ -56,6 +59,9 @@ FILE_MEDIA = (
     "application/octet-stream",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
+BANK_MEDIA = (*FILE_MEDIA, "application/xml", "text/xml", "text/plain", "message/rfc822")
+BANK_TYPES = (TakeStatement, TakeAdvice, PostItem)
+"""What a bank's or payer's file may hold; which it is, reading tells."""
 BAD_SHOWN_MAX = 100
 """Bad lines of a batch told in the answer; all of them are in quarantine."""
 
@@ -157,29 +163,38 @@ async def send_file(kind: str, request: Request) -> Response:
     desk = desk_of(request)
     who = await who_asks(request, desk)
     await check_room(desk)
-    rule = _rule(kind, who)
+    account = await _bank_account(request, desk, who) if kind == bankfile.KIND else None
+    if kind != bankfile.KIND:
+        _rule(kind, who)
     as_of = _as_of(request)
-    media = check_media(request, *FILE_MEDIA, MULTIPART)
+    media = check_media(request, *(BANK_MEDIA if kind == bankfile.KIND else FILE_MEDIA), MULTIPART)
     stream = stream_of(request)
     body = first_file(stream, request.headers["content-type"]) if media == MULTIPART else stream
+    bytes_max = BANK_BYTES_MAX if kind == bankfile.KIND else uploads.FILE_BYTES_MAX
     try:
-        upload = await uploads.store(desk.pool, who.team, body)
+        upload = await uploads.store(desk.pool, who.team, body, bytes_max)
     except uploads.TooLarge as error:
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), limit_bytes=uploads.FILE_BYTES_MAX) from error
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), limit_bytes=bytes_max) from error
     except NotMultipart as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-    return await _file_answer(desk, who, rule, upload, _file_name(request), as_of)
+    return await _file_answer(desk, who, kind, upload, _file_name(request), as_of, account)
 
 
 async def _file_answer(
-    desk: Desk, who: Credential, rule: MappingRule, upload: uploads.Upload, name: str, as_of: dt.datetime | None
+    desk: Desk,
+    who: Credential,
+    kind: str,
+    upload: uploads.Upload,
+    name: str,
+    as_of: dt.datetime | None,
+    account: str | None,
 ) -> Response:
-    flow = flows.flow_id(who.team, "file", rule.kind, upload.digest.hex())
+    flow = flows.flow_id(who.team, "file", kind, upload.digest.hex(), *([account] if account else []))
     async with desk.pool.acquire() as connection, connection.transaction():
-        is_new = await flows.open_file(connection, flow, who, rule.kind, name, upload, as_of)
+        is_new = await flows.open_file(connection, flow, who, kind, name, upload, as_of, account)
         if is_new:
-            said = FileAccepted(flow=flow, kind=rule.kind, digest=upload.digest.hex(), bytes=upload.bytes, name=name)
-            about = FileFlow(flow, rule.kind, who, "", as_of or reading.undated(desk.settings, desk.now()))
+            said = FileAccepted(flow=flow, kind=kind, digest=upload.digest.hex(), bytes=upload.bytes, name=name)
+            about = FileFlow(flow, kind, who, "", as_of or reading.undated(desk.settings, desk.now()))
             await reading.say(connection, desk.settings.partitions, said, about, f"accepted/{flow}/{upload.id}")
         else:
             await uploads.discard(connection, upload.id)
@@ -189,12 +204,30 @@ async def _file_answer(
     return JSONResponse(shown | {"repeated": not is_new, "note": note}, 202 if is_new else 200, {"Location": f"/v1/flows/{flow}"})
 
 
+async def _bank_account(request: Request, desk: Desk, who: Credential) -> str | None:
+    """Whose advice the file is, where its sender says so. Raises `Problem` for who may send nothing that it could hold."""
+    if who.only_reads:
+        raise only_reads(who.role)
+    if not any(who.may_send(message) for message in BANK_TYPES):
+        names = " or ".join(type_name(message).rsplit(".", 1)[0] for message in BANK_TYPES)
+        raise forbidden(f"this credential may not send {names}", "ask for the message types")
+    account = _plain(request.query_params.get("account", "")).strip()
+    if not account:
+        intake.check_sees_all(who)
+        return None
+    async with desk.pool.acquire() as connection:
+        entry = (await directory.known(connection, [account])).get(account)
+    if fault := directory.account_fault(entry, account, None, who):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, fault.problem, [fault])
+    return account
+
+
 def _rule(kind: str, who: Credential) -> MappingRule:
     if who.only_reads:
         raise only_reads(who.role)
     rule = mappings().get(kind)
     if rule is None:
-        detail = f"there is no mapping {kind[:60]!r}; there are: {', '.join(mappings())}"
+        detail = f"there is no mapping {kind[:60]!r}; there are: {', '.join((*mappings(), bankfile.KIND))}"
         raise Problem(HTTPStatus.NOT_FOUND, detail, [Fault("kind", detail, "use one of them, or add a mapping file")])
     becomes = {rule.file.documents.becomes, *(case.becomes for case in rule.file.documents.cases)}
     if EVERYTHING not in who.types and (lacking := sorted(becomes - set(who.types))):

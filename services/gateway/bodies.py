@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn, cast
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from contracts import accounts, orders
+from contracts import accounts, orders, payments
 from contracts.catalogue import MESSAGES
 from contracts.forms import (
     AmountText,
@@ -33,6 +33,8 @@ from contracts.words import Reference
 from shared import money
 
 FEED_SEPARATOR = "/"
+PERSON = "person"
+"""Who recognises cash from outside; whatever else does is a proof of the ledger's own."""
 
 SENDABLE: frozenset[type[Command]] = frozenset(
     {
@@ -73,9 +75,34 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         accounts.WithdrawRequest,
         accounts.AppointDeputy,
         accounts.EndDeputy,
+        payments.PostItem,
+        payments.ClosePeriod,
+        payments.TakeStatement,
+        payments.RecogniseCash,
+        payments.SetAsideEntry,
+        payments.AllocateCash,
+        payments.UnallocateCash,
+        payments.KeepOnAccount,
+        payments.TakeCash,
+        payments.GiveBackCash,
+        payments.ForgetPayer,
+        payments.TakeAdvice,
+        payments.NoteBankDetails,
+        payments.ConfirmBankDetails,
+        payments.ProposeRefund,
+        payments.ProposeWriteOff,
+        payments.ApprovePayout,
+        payments.DeclinePayout,
+        payments.ReverseWriteOff,
+        payments.OffsetItems,
+        payments.UndoOffset,
+        payments.MakePaymentFile,
+        payments.StopRefund,
+        payments.TakeCardPayment,
+        payments.RefundCardPayment,
     }
 )
-"""Commands that may come from outside. What a service sends itself (timers, rechecks) is not among them."""
+"""Commands that may come from outside. What a service sends itself (timers, rechecks, second steps) is not among them."""
 
 SENDABLE_NAMES: Mapping[str, type[Command]] = {type_name(command): command for command in sorted(SENDABLE, key=type_name)}
 
@@ -313,6 +340,7 @@ def event_wish(body: object, now: dt.datetime) -> Wish:
     except Faulty as error:
         raise Faulty(*(msgspec.structs.replace(fault, field=f"data.{fault.field}") for fault in error.faults)) from None
     _check_money(command)
+    _check_ledger(command)
     return Wish(command, f"{event['source']}\0{event['id']}", event.get("time", now))
 
 
@@ -340,6 +368,49 @@ def _return_faults(command: orders.RecordReturn) -> Iterator[Fault]:
         yield Fault("data.currency", f"{command.currency!r} is no active ISO 4217 currency", "write it as GBP")
     elif command.lines and summed != command.total_minor:
         yield Fault("data.total_minor", f"{command.total_minor} is not what the lines return, {summed}", "correct it")
+
+
+def _check_ledger(command: Command) -> None:
+    """What the types of a wish to the ledger cannot say: real currencies, and nothing that the house says itself."""
+    match command:
+        case payments.PostItem() | payments.TakeAdvice() | payments.TakeCardPayment():
+            faults = list(_currency_faults("data", command.currency))
+        case payments.TakeStatement():
+            faults = list(_currency_faults("data", command.currency))
+            for n, entry in enumerate(command.entries):
+                faults += _currency_faults(f"data.entries[{n}]", entry.currency)
+        case payments.RecogniseCash():
+            faults = list(_recognising_faults(command))
+        case payments.ClosePeriod():
+            faults = list(_closing_faults(command))
+        case _:
+            faults = []
+    if faults:
+        raise Faulty(*faults)
+
+
+def _currency_faults(place: str, currency: str) -> Iterator[Fault]:
+    if currency not in money.EXPONENTS:
+        yield Fault(f"{place}.currency", f"{currency!r} is no active ISO 4217 currency", "write three capitals, such as GBP")
+
+
+def _recognising_faults(command: payments.RecogniseCash) -> Iterator[Fault]:
+    """A person says whose money it is; where that account lives is known here, and guesses are the ledger's own."""
+    if command.account is None:
+        yield Fault("data.account", "is missing", "name the account that paid; what is nobody's is set aside")
+    if command.account_home is not None:
+        yield Fault("data.account_home", "where an account lives is known here", "remove it")
+    if command.candidates:
+        yield Fault("data.candidates", "who may have paid is found by the ledger", "remove it")
+    if command.by != PERSON:
+        yield Fault("data.by", "what comes from outside is said by a person", "remove it")
+
+
+def _closing_faults(command: payments.ClosePeriod) -> Iterator[Fault]:
+    if command.account != payments.LEDGER:
+        yield Fault("data.account", "a month is closed for the whole ledger", f"write {payments.LEDGER!r}")
+    if command.partition:
+        yield Fault("data.partition", "every partition is told", "remove it")
 
 
 def identity(body: object) -> str:

@@ -115,6 +115,10 @@ SEND_FILE: dict[str, Any] = {
                 "description": "On event time: when the rows that carry no time of their own count as said.",
             },
             {"name": "name", "in": "query", "required": False, "schema": {"type": "string", "maxLength": 200}},
+            {
+                "name": "account", "in": "query", "required": False, "schema": {"type": "string", "maxLength": 64},
+                "description": "Of kind `bank`, for a payer's advice: which of our accounts paid.",
+            },
         ],
         "requestBody": {
             "required": True,

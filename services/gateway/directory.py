@@ -26,11 +26,15 @@ class Known(msgspec.Struct, frozen=True):
     at_desk: bool
     asked_at: dt.datetime | None
 
+    @property
+    def half_known(self) -> bool:
+        """The desk's note overtook the fact it notes: its home is not told yet."""
+        return not self.currency
+
     def pending(self, now: dt.datetime) -> bool:
         """It was sent on to be opened and is on its way to the order desk."""
         fresh = self.asked_at is not None and now - self.asked_at < dt.timedelta(seconds=PENDING_S_MAX)
-        half_known = not self.currency  # the desk's note overtook the fact it notes
-        return half_known or (fresh and not self.at_desk)
+        return self.half_known or (fresh and not self.at_desk)
 
 
 async def known(connection: asyncpg.Connection, accounts: Iterable[str]) -> dict[str, Known]:

@@ -1,4 +1,4 @@
-"""Rows to documents, documents to commands: an order, a return, an account. Pure.
+"""Rows to documents, documents to commands: an order, a return, an account, an invoice. Pure.
 
 A document is sent on whole or not at all: one bad row holds back every row of it, each with its reason.
 """
@@ -14,6 +14,7 @@ from contracts.accounts import OpenAccount, Terms
 from contracts.forms import Fault, Faulty
 from contracts.message import Command
 from contracts.orders import LINES_MAX, Line, Placed, PlaceOrder, RecordReturn
+from contracts.payments import Covers, Discount, PostItem
 from contracts.words import Reference
 from services.gateway import fields
 from services.gateway.fields import Misread, Reader, Style
@@ -22,7 +23,7 @@ from services.gateway.mapping import MappingRule
 from shared import money
 
 Values = dict[str, Any]
-AMOUNT_FIELDS = frozenset({"total", "prepaid", "limit", "standard_order", "insured"})
+AMOUNT_FIELDS = frozenset({"total", "prepaid", "limit", "standard_order", "insured", "amount"})
 """Fields that a message carries in minor units, under the name with `_minor`."""
 
 
@@ -48,7 +49,7 @@ class Columns:
         self.rule = rule
         self.positions = positions
         self.style = Style(rule.file.times, rule.file.days, rule.zone)
-        self._key = positions["account" if rule.file.documents.becomes == "accounts.open_account" else "reference"]
+        self._key = positions[rule.key]
 
     def reference(self, row: Row) -> str | None:
         """The document this row belongs to; of an unreadable row its first cells may still say it."""
@@ -188,10 +189,71 @@ def _account(document: Document, columns: Columns, feed: str, bad: Bad) -> Comma
     return made
 
 
+DEBTS, CREDIT_NOTE = ("invoice", "debit_note"), "credit_note"
+ITEM_KINDS = (*DEBTS, CREDIT_NOTE)
+
+
+def _item(document: Document, columns: Columns, feed: str, bad: Bad) -> Command | None:
+    row = document.rows[0]
+    faults: list[Fault] = []
+    values = columns.values(row, fields.ITEM_FIELDS, faults)
+    currency = values.setdefault("currency", columns.rule.file.currency) or ""
+    _require(columns, values, ("account", "item", "kind", "amount", "currency", "document_on"), faults)
+    if not faults:
+        values = _in_minor(_without_base(values), currency, columns, faults) | _base_of(values, columns, faults)
+        _check_item(columns, values, faults)
+    if faults:
+        bad[row.line] = faults
+        return None
+    made: PostItem | None = _built(document, PostItem, _discounted(_billing(values, feed)), bad)
+    return made
+
+
+def _without_base(values: Values) -> Values:
+    return {name: value for name, value in values.items() if name != "base_amount"}
+
+
+def _base_of(values: Values, columns: Columns, faults: list[Fault]) -> Values:
+    """The amount in the ledger's own currency, which the mapping names."""
+    if "base_amount" not in values:
+        return {}
+    base = _in_minor({"amount": values["base_amount"]}, columns.rule.file.base_currency or "", columns, faults)
+    return {"base_minor": base["amount_minor"]} if base else {}
+
+
+def _check_item(columns: Columns, values: Values, faults: list[Fault]) -> None:
+    if values["kind"] not in ITEM_KINDS:
+        problem = f"{values['kind'][:40]!r} is no kind of item"
+        faults.append(Fault(columns.rule.file.columns["kind"], problem, f"write one of {', '.join(ITEM_KINDS)}"))
+    for name, field in (("amount_minor", "amount"), ("base_minor", "base_amount")):
+        if values.get(name, 0) < 0:
+            mend = "write it without a sign; the kind says whether it is a debt or a credit"
+            faults.append(Fault(columns.rule.file.columns[field], "the amount is negative", mend))
+    for name, other in (("discount_percent", "discount_until"), ("discount_until", "discount_percent")):
+        if name in values and other not in values:
+            problem = "a discount has a percentage and a last day"
+            faults.append(Fault(columns.rule.file.columns.get(other, other), problem, "write both, or neither"))
+
+
+def _billing(values: Values, feed: str) -> Values:
+    """An order's name in its sender's numbering; a debt bills all of it that leaves unbilled deliveries (F1)."""
+    if "order" not in values:
+        return values
+    order = f"{feed}/{values['order']}"
+    covers = [Covers(order=order, amount_minor=values["amount_minor"])] if values["kind"] in DEBTS else []
+    return {**values, "order": order, "covers": covers}
+
+
+def _discounted(values: Values) -> Values:
+    until_on, points = values.pop("discount_until", None), values.pop("discount_percent", None)
+    return {**values, "discounts": [Discount(until_on=until_on, basis_points=points)]} if until_on and points else values
+
+
 _MAKE: Mapping[str, Callable[[Document, Columns, str, Bad], Command | None]] = {
     "orders.place_order": _order,
     "orders.record_return": _return,
     "accounts.open_account": _account,
+    "payments.post_item": _item,
 }
 
 

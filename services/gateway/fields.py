@@ -96,6 +96,14 @@ def _check_year(day: dt.date) -> None:
         raise Misread(f"the year {day.year} is not from {YEARS[0]} to {YEARS[-1]}", "correct the year")
 
 
+def _percent(text: str, style: Style) -> int:
+    """Hundredths of a percent."""
+    share = Decimal(_amount(text.removesuffix("%").strip(), style)) * 100
+    if share != share.to_integral_value() or not 0 <= share <= 10_000:
+        raise Misread(f"{text[:40]!r} is no percentage", "write 0 to 100 with at most two decimals, such as 2.5")
+    return int(share)
+
+
 LINE_FIELDS: Mapping[str, Reader] = {"sku": _text, "quantity": _whole, "unit_price": _price, "description": _text}
 PLACED_FIELDS: Mapping[str, Reader] = {
     "currency": _text,
@@ -109,6 +117,23 @@ PLACED_FIELDS: Mapping[str, Reader] = {
     "prepaid": _amount,
 }
 ORDER_FIELDS: Mapping[str, Reader] = {"reference": _text, "account": _text, **PLACED_FIELDS, **LINE_FIELDS}
+ITEM_FIELDS: Mapping[str, Reader] = {
+    "account": _text,
+    "item": _text,
+    "kind": _text,
+    "amount": _amount,
+    "currency": _text,
+    "document_on": _day,
+    "due_on": _day,
+    "order": _text,
+    "po_number": _text,
+    "reference": _text,
+    "discount_percent": _percent,
+    "discount_until": _day,
+    "base_amount": _amount,
+    "text": _text,
+}
+"""Fields of `contracts.payments.PostItem`, as people name them; its one discount in two columns."""
 TERMS_FIELDS: Mapping[str, Reader] = {
     "payment_days": _whole,
     "cash_on_delivery": _yes,

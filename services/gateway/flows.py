@@ -51,15 +51,18 @@ async def open_file(
     name: str,
     upload: Upload,
     as_of: dt.datetime | None,
+    account: str | None = None,
 ) -> bool:
     """Note a stored file for reading; False when this file was sent before. One refused whole may come again."""
     tag = await connection.execute(
         """
         insert into flow
-            (id, team, actor, role, feed, portfolios, kind, is_file, state, digest, bytes, name, upload, as_of)
-        values ($1, $2, $3, $4, $5, $6, $7, true, 'accepted', $8, $9, $10, $11, $12)
+            (id, team, actor, role, feed, portfolios, kind, is_file, state, digest, bytes, name, upload, as_of, account, types)
+        values ($1, $2, $3, $4, $5, $6, $7, true, 'accepted', $8, $9, $10, $11, $12, $13, $14)
         on conflict (id) do update
-        set state = 'accepted', failure = '', upload = excluded.upload, accepted_at = now(), finished_at = null
+        set state = 'accepted', failure = '', tries = 0, upload = excluded.upload, accepted_at = now(), finished_at = null,
+            actor = excluded.actor, role = excluded.role, feed = excluded.feed, portfolios = excluded.portfolios,
+            types = excluded.types
         where flow.state = 'refused'
         """,
         flow,
@@ -74,6 +77,8 @@ async def open_file(
         name,
         upload.id,
         as_of,
+        account,
+        list(who.types),
     )
     return bool(tag.endswith(" 1"))
 

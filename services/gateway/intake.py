@@ -15,6 +15,17 @@ from contracts.envelope import derived_id, encode_value
 from contracts.forms import Fault, Faulty
 from contracts.message import Command, type_name
 from contracts.orders import PlaceOrder, RecordReturn
+from contracts.payments import (
+    AllocateCash,
+    ClosePeriod,
+    MakePaymentFile,
+    OffsetItems,
+    RecogniseCash,
+    SetAsideEntry,
+    StopRefund,
+    TakeStatement,
+    home_of_bank,
+)
 from services.gateway import admission, directory, flows
 from services.gateway.admission import Entrant
 from services.gateway.bodies import Wish
@@ -55,16 +66,47 @@ def check_allowed(command: Command, who: Credential) -> None:
         raise forbidden(f"this credential numbers documents as {who.feed}/…, not {named!r}", "correct the order's name")
 
 
-async def check_placed(connection: asyncpg.Connection | asyncpg.Pool, command: Command, who: Credential) -> str:
-    """The home of the account this is about. Raises `Faulty`, or `Problem` 503 while the account is being opened."""
+class Addressed(NamedTuple):
+    """Where a command goes, and the command with what only the gateway knows filled in."""
+
+    home: str
+    command: Command
+
+
+async def addressed(connection: asyncpg.Connection | asyncpg.Pool, command: Command, who: Credential) -> Addressed:
+    """The home of what this is about. Raises `Faulty`, `Problem` 403, or 503 while the account is being opened."""
     size = len(encode_value(command))
     if size > COMMAND_BYTES_MAX:
         raise Faulty(Fault("", f"the command has {size} bytes, at most {COMMAND_BYTES_MAX} travel", "split it"))
-    if isinstance(command, OpenAccount):
-        return await _opening_home(connection, command, who)
-    if isinstance(command, AppointDeputy | EndDeputy):
-        return PEOPLE
-    account: str = command.account  # type: ignore[attr-defined]
+    match command:
+        case OpenAccount():
+            return Addressed(await _opening_home(connection, command, who), command)
+        case AppointDeputy() | EndDeputy():
+            return Addressed(PEOPLE, command)
+        case ClosePeriod():
+            check_sees_all(who)
+            return Addressed(command.account, command)
+        case TakeStatement() | SetAsideEntry() | MakePaymentFile() | StopRefund():
+            check_sees_all(who)
+            return Addressed(home_of_bank(command.bank_account), command)
+        case RecogniseCash():
+            check_sees_all(who)
+            home = await _home_of_account(connection, command.account or "", command, who)
+            return Addressed(home_of_bank(command.bank_account), msgspec.structs.replace(command, account_home=home))
+        case AllocateCash() | OffsetItems():
+            for account in {line.account for line in command.lines if line.account} - {command.account}:
+                await _home_of_account(connection, account, command, who)
+    return Addressed(await _home_of_account(connection, command.account, command, who), command)  # type: ignore[attr-defined]
+
+
+def check_sees_all(who: Credential) -> None:
+    """Money that has no account yet, and the ledger as a whole, are in no portfolio. Raises `Problem` 403."""
+    if who.portfolios:
+        what = "what is in no account yet is for credentials of all portfolios; this one has some only"
+        raise forbidden(what, "use a credential without portfolios")
+
+
+async def _home_of_account(connection: asyncpg.Connection | asyncpg.Pool, account: str, command: Command, who: Credential) -> str:
     entry = (await directory.known(connection, [account])).get(account)
     if fault := directory.account_fault(entry, account, admission.currency_of(command), who):
         raise Faulty(fault)
@@ -74,7 +116,8 @@ async def check_placed(connection: asyncpg.Connection | asyncpg.Pool, command: C
 
 
 def _check_ready(entry: Known, command: Command) -> None:
-    if isinstance(command, PlaceOrder | RecordReturn) and not entry.at_desk:
+    """Its home is told by its opening, and the desk must know it before its orders."""
+    if entry.half_known or (isinstance(command, PlaceOrder | RecordReturn) and not entry.at_desk):
         detail = f"account {entry.account!r} is being opened; send again in a moment"
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(OPENING_RETRY_S)})
 
@@ -104,8 +147,8 @@ async def admit_one(
     """Let one command in. Raises `Problem` 409 when its identity came before with other content."""
     check_allowed(wish.command, who)
     async with pool.acquire() as connection:
-        home = await check_placed(connection, wish.command, who)
-        entrant, flow = _entrant(wish, home, kind, client_key, who)
+        where = await addressed(connection, wish.command, who)
+        entrant, flow = _entrant(wish, where, kind, client_key, who)
         try:
             async with connection.transaction():
                 await _let_in(connection, entrant, flow, kind, who, partitions, now)
@@ -120,17 +163,17 @@ class _MetBefore(Exception):
         self.flow = flow
 
 
-def _entrant(wish: Wish, home: str, kind: str, client_key: str | None, who: Credential) -> tuple[Entrant, str]:
+def _entrant(wish: Wish, where: Addressed, kind: str, client_key: str | None, who: Credential) -> tuple[Entrant, str]:
     """Its identities: the document itself, and the sender's own key for the request or event."""
-    named = admission.document_of(wish.command)
+    named = admission.identity_of(wish.command)
     own = client_key if client_key is not None else wish.key
-    identity = (kind, own) if kind == "event" or client_key is not None else ("document", named or own)
+    identity = (kind, own) if kind == "event" or client_key is not None else named or (admission.DOCUMENT, own)
+    flow = flows.flow_id(who.team, *identity)
     keys = [admission.key_of("sender", who.team, *identity)]
     if named is not None:
-        keys.append(admission.key_of("document", named))
-    name = f"document/{named}" if named is not None else f"sender/{who.team}/{'/'.join(identity)}"
-    entrant = Entrant(wish.command, home, tuple(keys), digest_of(wish), name, wish.at)
-    return entrant, flows.flow_id(who.team, *identity)
+        keys.append(admission.key_of(*named))
+    name = admission.name_of(named, flow) if named is not None else f"sender/{who.team}/{'/'.join(identity)}"
+    return Entrant(where.command, where.home, tuple(keys), digest_of(wish), name, wish.at), flow
 
 
 async def _let_in(
@@ -153,8 +196,9 @@ async def _let_in(
 
 
 async def _hand_on(
-    connection: asyncpg.Connection, entrants: Sequence[Entrant], flow: str, who: Credential, partitions: int
+    connection: asyncpg.Connection, let_in: Sequence[Entrant], flow: str, who: Credential, partitions: int
 ) -> None:
+    entrants = [each for entrant in let_in for each in admission.told_to_all(entrant, partitions)]
     await flows.note_wishes(connection, [_noted(entrant, flow) for entrant in entrants])
     if openings := admission.openings(entrants):
         await directory.ask_for(connection, openings)
@@ -162,12 +206,14 @@ async def _hand_on(
 
 
 def _noted(entrant: Entrant, flow: str) -> tuple[str, str, str, str]:
-    subject = admission.document_of(entrant.command) or getattr(entrant.command, "order", None) or entrant.home
+    named = admission.identity_of(entrant.command)
+    subject = named[1] if named else getattr(entrant.command, "order", None) or entrant.home
     return admission.sent_id(entrant.name), flow, type_name(type(entrant.command)), subject
 
 
 def conflict(entrant: Entrant, flow: str) -> Problem:
-    named = admission.document_of(entrant.command) or "this identity"
+    identity = admission.identity_of(entrant.command)
+    named = identity[1] if identity else "this identity"
     fault = Fault("reference", f"{named} came before with other content", "use an identity of its own, or send a change")
     return Problem(
         HTTPStatus.CONFLICT, f"{named} came before with other content, in flow {flow}", [fault], links=flows.links(flow)
@@ -219,12 +265,12 @@ async def _checked(connection: asyncpg.Connection, line: Line, who: Credential) 
         return line, None
     try:
         check_allowed(line.wish.command, who)
-        home = await check_placed(connection, line.wish.command, who)
+        where = await addressed(connection, line.wish.command, who)
     except Faulty as error:
         return line._replace(faults=error.faults), None
     except Problem as problem:
         return line._replace(faults=problem.errors or (Fault("account", problem.detail, "send it again"),)), None
-    entrant = _entrant(line.wish, home, "event", None, who)[0]
+    entrant = _entrant(line.wish, where, "event", None, who)[0]
     if openings := admission.openings([entrant]):
         await directory.ask_for(connection, openings)  # at once, so that its children in later lines find it
     return line, entrant

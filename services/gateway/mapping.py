@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import yaml
 
-from services.gateway.fields import ACCOUNT_FIELDS, ORDER_FIELDS
+from services.gateway.fields import ACCOUNT_FIELDS, ITEM_FIELDS, ORDER_FIELDS
 from services.gateway.framing import Dialect
 from shared.money import EXPONENTS
 
@@ -23,7 +23,27 @@ MAPPINGS = Path(__file__).with_name("mappings")
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "iso-8859-15")
 """Encodings in which line ends and delimiters are the bytes they are in ASCII, so that lines can be found first."""
 
-Becomes = Literal["orders.place_order", "orders.record_return", "accounts.open_account"]
+Becomes = Literal["orders.place_order", "orders.record_return", "accounts.open_account", "payments.post_item"]
+ORDERS: tuple[Becomes, ...] = ("orders.place_order", "orders.record_return")
+"""What is named in a sender's own numbering."""
+_FIELDS: Mapping[Becomes, Iterable[str]] = {
+    "orders.place_order": ORDER_FIELDS,
+    "orders.record_return": ORDER_FIELDS,
+    "accounts.open_account": ACCOUNT_FIELDS,
+    "payments.post_item": ITEM_FIELDS,
+}
+_NEEDED: Mapping[Becomes, frozenset[str]] = {
+    "orders.place_order": frozenset({"reference", "account", "received_at", "currency"}),
+    "orders.record_return": frozenset({"reference", "account", "received_at", "currency"}),
+    "accounts.open_account": frozenset({"account", "name", "currency", "limit"}),
+    "payments.post_item": frozenset({"account", "item", "kind", "amount", "currency", "document_on"}),
+}
+_KEY: Mapping[Becomes, str] = {
+    "orders.place_order": "reference",
+    "orders.record_return": "reference",
+    "accounts.open_account": "account",
+    "payments.post_item": "item",
+}
 
 
 class MappingError(ValueError):
@@ -46,7 +66,10 @@ class Documents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`columns`: our field -> the file's column. `optional`: its column may be absent. `ignored`: columns not read."""
+    """`columns`: our field -> the file's column. `optional`: its column may be absent. `ignored`: columns not read.
+
+    `base_currency`: of the column `base_amount`, which is the ledger's own.
+    """
 
     about: str
     documents: Documents
@@ -55,6 +78,7 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ignored: tuple[str, ...] = ()
     feed: str | None = None
     currency: str | None = None
+    base_currency: str | None = None
     time_zone: str = "UTC"
     times: str = "iso"
     days: str = "iso"
@@ -76,6 +100,11 @@ class MappingRule(msgspec.Struct, frozen=True):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.file.time_zone)
+
+    @property
+    def key(self) -> str:
+        """The field that says which document a row belongs to."""
+        return _KEY[self.file.documents.becomes]
 
     def becomes(self, reference: str) -> Becomes:
         """What the document with this reference is."""
@@ -151,7 +180,7 @@ def _converted(path: Path, text: dict[str, Any]) -> MappingFile:
 
 
 def fields_of(becomes: Becomes) -> tuple[str, ...]:
-    return tuple(ACCOUNT_FIELDS if becomes == "accounts.open_account" else ORDER_FIELDS)
+    return tuple(_FIELDS[becomes])
 
 
 def _checked(path: Path, file: MappingFile) -> MappingFile:
@@ -159,7 +188,8 @@ def _checked(path: Path, file: MappingFile) -> MappingFile:
     for key in ("columns", "optional"):
         _check_names(path, key, getattr(file, key), allowed)
     _check_names(path, "encoding", (file.encoding,), ENCODINGS)
-    _check_names(path, "currency", (file.currency,) if file.currency else (), tuple(EXPONENTS))
+    for key in ("currency", "base_currency"):
+        _check_names(path, key, filter(None, (getattr(file, key),)), tuple(EXPONENTS))
     _check_complete(path, file)
     _check_zone(path, file)
     if len(file.delimiter) != 1 or file.delimiter in '"\n\r':
@@ -174,14 +204,11 @@ def _check_names(path: Path, key: str, names: Iterable[str], allowed: tuple[str,
 
 
 def _check_complete(path: Path, file: MappingFile) -> None:
-    is_accounts = file.documents.becomes == "accounts.open_account"
-    needed = {"account", "name", "currency", "limit"} if is_accounts else {"reference", "account", "received_at"}
-    if file.currency:
-        needed.discard("currency")
-    elif not is_accounts:
-        needed.add("currency")
+    needed = _NEEDED[file.documents.becomes] - ({"currency"} if file.currency else set())
     if missing := sorted(needed - set(file.columns)):
         raise MappingError(f"{path.name}: `columns` must also say which column is: {', '.join(missing)}")
+    if "base_amount" in file.columns and not file.base_currency:
+        raise MappingError(f"{path.name}: `base_currency` must say what the column {file.columns['base_amount']!r} is in")
 
 
 def _check_zone(path: Path, file: MappingFile) -> None:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from contracts import accounts, orders
+from contracts import accounts, orders, payments
 from contracts.envelope import Envelope, derived_id, encode_value
 from contracts.message import Message, type_name
+from services.gateway import admission
 
 CHANNEL = "quittance_outcome"
 """NOTIFY with the flow's id when one of its commands was answered."""
@@ -69,10 +70,50 @@ OUTCOMES: Mapping[type[Message], str] = {
     accounts.DeputyRefused: "refused",
     accounts.CommandUnneeded: "unchanged",
     accounts.CommandRefused: "refused",
+    payments.ItemPosted: "posted",
+    payments.BillingErrorFound: "refused",
+    payments.PeriodClosed: "closed",
+    payments.StatementTaken: "taken",
+    payments.StatementRepeated: "repeated",
+    payments.StatementRefused: "refused",
+    payments.CashRecognised: "recognised",
+    payments.EntrySetAside: "set aside",
+    payments.CashAllocated: "allocated",
+    payments.CashUnallocated: "unallocated",
+    payments.CashKeptOnAccount: "kept on account",
+    payments.CashTaken: "taken",
+    payments.CashGivenBack: "given back",
+    payments.PayerForgotten: "forgotten",
+    payments.AdviceTaken: "taken",
+    payments.BankDetailsNoted: "noted",
+    payments.BankDetailsConfirmed: "confirmed",
+    payments.PayoutProposed: "proposed",
+    payments.PayoutApproved: "approved",
+    payments.PayoutDeclined: "declined",
+    payments.PaymentFileMade: "file made",
+    payments.RefundStopped: "stopped",
+    payments.RefundOrdered: "refund ordered",
+    payments.WrittenOff: "written off",
+    payments.WriteOffReversed: "reversed",
+    payments.ItemsOffset: "offset",
+    payments.OffsetUndone: "offset undone",
+    payments.CardIntended: "acquirer asked",
+    payments.CommandUnneeded: "unchanged",
+    payments.CommandRefused: "refused",
 }
 """Facts that answer a command, and the word for it."""
 
 HEARD: tuple[type[Message], ...] = (*OUTCOMES, orders.StandingNoted)
+
+TWO_STEPS: Mapping[type[Message], str] = dict.fromkeys(
+    (payments.UnallocateCash, payments.ReverseWriteOff, payments.UndoOffset), "payments"
+)
+"""Commands that their service decides in two steps, with that service: the answer is the fact of the second."""
+_STEPPED: Mapping[str, str] = {type_name(command): service for command, service in TWO_STEPS.items()}
+ENDS_SECOND_STEP = frozenset({"unallocated", "reversed", "offset undone", "unchanged", "refused"})
+
+RECEIPT = "receipt"
+"""The kind of item that cash from the bank is: the ledger's own, not a document that somebody sent."""
 
 Heard = Envelope
 
@@ -81,6 +122,7 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Heard]) -> Non
     """Bring the gateway's read tables up to these facts."""
     await _note_accounts(connection, facts)
     await _note_outcomes(connection, facts)
+    await _free(connection, facts)
     await _note_held(connection, facts)
 
 
@@ -141,23 +183,39 @@ async def _note_at_desk(connection: asyncpg.Connection, names: list[str]) -> Non
 
 
 class Answer(NamedTuple):
+    """`is_counted`: it may be what a file sent; else the file is only where it began (a held order that its credit freed)."""
+
     command: str
     flow: str
     outcome: str
     body: bytes
+    is_counted: bool = True
 
 
 def answers(facts: Iterable[Heard]) -> list[Answer]:
     """The first fact of each command: later ones of the same cause are its consequences."""
     return [
-        Answer(fact.causationid, fact.correlationid, outcome, _told(fact))
+        Answer(fact.causationid, fact.correlationid, outcome, _told(fact), not _is_decided_again(fact))
         for fact in facts
         if (outcome := OUTCOMES.get(type(fact.data))) is not None and _is_first(fact)
     ]
 
 
+def _is_decided_again(fact: Heard) -> bool:
+    match fact.data:
+        case orders.OrderReleased() | orders.OrderHeld() | orders.OrderReferred() | orders.OrderRejected():
+            return fact.data.placed is None
+        case _:
+            return False
+
+
 def _is_first(fact: Heard) -> bool:
     match fact.data:
+        case payments.ItemPosted():
+            # How a bill does not fit its account is said before it is entered all the same (P2); a receipt answers nobody.
+            return fact.data.kind != RECEIPT
+        case payments.BillingErrorFound() if fact.data.posted:
+            return False
         case orders.OrderReleased() | orders.OrderHeld() | orders.OrderReferred() | orders.OrderRejected():
             # The first decision carries the order; a person's decision has no order with it and answers their command.
             return fact.data.placed is not None or _numbered_first(fact)
@@ -175,7 +233,7 @@ def _told(fact: Heard) -> bytes:
 
 
 async def _note_outcomes(connection: asyncpg.Connection, facts: Iterable[Heard]) -> None:
-    found = answers(facts)
+    found = await _of_first_steps(connection, answers(facts))
     if not found:
         return
     flows = await connection.fetch(
@@ -190,7 +248,39 @@ async def _note_outcomes(connection: asyncpg.Connection, facts: Iterable[Heard])
     )
     for flow in {row["flow"] for row in flows}:
         await connection.execute("select pg_notify($1, $2)", CHANNEL, flow)
-    await _tally(connection, Counter((answer.flow, answer.outcome) for answer in found))
+    await _tally(connection, Counter((answer.flow, answer.outcome) for answer in found if answer.is_counted))
+
+
+async def _of_first_steps(connection: asyncpg.Connection, found: list[Answer]) -> list[Answer]:
+    """Answers to a second step, as answers to the command that it is a step of. Index: wish_of_flow."""
+    flows = {answer.flow for answer in found if answer.outcome in ENDS_SECOND_STEP}
+    if not flows:
+        return found
+    waiting = await connection.fetch(
+        "select id, type from wish where flow = any($1::text[]) and outcome is null and type = any($2::text[])",
+        list(flows),
+        list(_STEPPED),
+    )
+    first = {derived_id(_STEPPED[row["type"]], row["id"], "0"): row["id"] for row in waiting}
+    return [answer._replace(command=first.get(answer.command, answer.command)) for answer in found]
+
+
+async def _free(connection: asyncpg.Connection, facts: Iterable[Heard]) -> None:
+    """What the ledger kept out has not used its identity up: mended, it may come again under its own number (P2)."""
+    if items := kept_out(facts):
+        await admission.release(connection, admission.keys_of_items(items))
+
+
+def kept_out(facts: Iterable[Heard]) -> list[str]:
+    """Items and advices that were refused. A number that is booked with other content is guarded by the ledger itself."""
+    items: dict[str, None] = {}
+    for fact in facts:
+        match fact.data:
+            case payments.BillingErrorFound(posted=False) as said:
+                items[said.item] = None
+            case payments.CommandRefused(item=str() as item):
+                items[item] = None
+    return list(items)
 
 
 async def _tally(connection: asyncpg.Connection, counted: Mapping[tuple[str, str], int]) -> None:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from contracts.forms import Fault, Faulty
-from services.gateway import bodies, directory, intake, reading, sheet, sorting, uploads, withheld
+from services.gateway import bankfile, bodies, directory, intake, landing, reading, sheet, sorting, uploads, withheld
+from services.gateway.bank.statement import Broken
 from services.gateway.bodies import Malformed
 from services.gateway.credentials import EVERYTHING, Credential
 from services.gateway.documents import Columns, Document, Grouper
@@ -74,9 +75,10 @@ async def replay(pool: asyncpg.Pool, settings: Settings, numbers: Sequence[int],
         "select * from withheld where id = any($1::bigint[]) and status = 'waiting' order by id", list(numbers)
     )
     done = [await _replay_body(pool, settings, row, who, now) for row in rows if row["kind"] in API_KINDS]
+    done += [await _replay_bank_file(pool, settings, row, now) for row in rows if row["kind"] == bankfile.KIND]
     by_flow: dict[str, set[str]] = {}
     for row in rows:
-        if row["kind"] not in API_KINDS:
+        if row["kind"] not in (*API_KINDS, bankfile.KIND):
             by_flow.setdefault(row["flow"], set()).add(row["reference"])
     for flow, references in by_flow.items():
         done.append(await _replay_rows(pool, settings, flow, references, now))
@@ -115,6 +117,27 @@ async def _still(pool: asyncpg.Pool, number: int, faults: Iterable[Fault]) -> Re
     return Replayed(0, 0, 1)
 
 
+# --- files that count whole -----------------------------------------------------------------------------------------
+
+
+async def _replay_bank_file(pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record, now: dt.datetime) -> Replayed:
+    """The whole file again, or the mended bytes in its place: after a mapping was added, or its accounts were imported."""
+    async with pool.acquire() as connection:
+        stored = await connection.fetchrow("select * from flow where id = $1", row["flow"])
+        flow = reading.bank_flow_of(stored, reading.undated(settings, now))
+        data: bytes = row["repaired"] or await uploads.whole(connection, stored["upload"])
+        try:
+            found = bankfile.read(stored["name"], data, stored["account"])
+            entries = await directory.known(connection, bankfile.accounts_named(found))
+            async with connection.transaction():
+                await landing.let_in(connection, found, entries, flow, settings.partitions)
+                await reading.finish(connection, flow, settings.partitions)
+        except Broken as error:
+            return await _still(pool, row["id"], [Fault(error.where, error.reason, error.mend)])
+        counted = await connection.fetchrow("select accepted_rows, repeated_rows from flow where id = $1", flow.id)
+        return Replayed(counted["accepted_rows"], counted["repeated_rows"], 0)
+
+
 # --- rows of files --------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +162,7 @@ async def _header(connection: asyncpg.Connection, upload: str, rule: MappingRule
     """The file's own header: repaired rows have its columns."""
     beginning = await reading.beginning_of(connection, upload)
     if beginning.startswith(sheet.SIGNATURE):
-        data = b"".join([piece async for piece in uploads.read_from(connection, upload, 0)])
+        data = await uploads.whole(connection, upload)
         return [cell for cell in next(sheet.rows(data)).cells if cell]
     return reading.header_of(beginning, rule).cells
 

@@ -11,8 +11,9 @@ import structlog
 
 from contracts.gateway import FileFinished
 from contracts.message import Message
-from services.gateway import admission, directory, sheet, sorting, uploads
+from services.gateway import admission, bankfile, directory, landing, sheet, sorting, uploads
 from services.gateway.backlog import Backlog
+from services.gateway.bank.statement import Broken
 from services.gateway.credentials import EVERYTHING
 from services.gateway.documents import Columns, Document, Grouper
 from services.gateway.framing import Framer, Row
@@ -33,6 +34,8 @@ TEAMS_MAX = 4
 POLL_S = 0.5
 RETRY_S = 2.0
 PENDING_POLL_S = 0.1
+TRIES_MAX = 3
+"""How often reading a bank's file is begun before it is kept out: one that ends its reader each time would stop all behind it."""
 
 EVENT_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 """On event time there is no now: what says no time of its own must not move the clock."""
@@ -56,6 +59,7 @@ class Reader:
     def __init__(self, pool: asyncpg.Pool, settings: Settings, backlog: Backlog, now: Callable[[], dt.datetime]) -> None:
         self._pool, self._settings, self._backlog, self._now = pool, settings, backlog, now
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._parsing = asyncio.Lock()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -119,13 +123,50 @@ class Reader:
                 await refuse(connection, row["id"], str(error) if not isinstance(error, KeyError) else f"no mapping {error}")
 
     async def _read(self, connection: asyncpg.Connection, row: asyncpg.Record) -> None:
+        if row["kind"] == bankfile.KIND:
+            await self._read_bank(connection, row)
+            return
         rule = mappings()[row["kind"]]
         flow = self._flow_of(row, rule)
         columns, rows = await _open(connection, row, rule)
         async for piece in _slices(rows, Grouper(columns, row["oversized"])):
             await self._backlog.wait_until_short()
             await self._take(connection, piece, columns, flow)
-        await self._finish(connection, flow)
+        await finish(connection, flow, self._settings.partitions)
+
+    async def _read_bank(self, connection: asyncpg.Connection, row: asyncpg.Record) -> None:
+        """A bank's or payer's file counts whole or not at all; one at a time is in memory."""
+        flow = bank_flow_of(row, undated(self._settings, self._now()))
+        async with self._parsing:
+            data = await uploads.whole(connection, row["upload"])
+            try:
+                found = await self._parsed(connection, row, data)
+                entries = await self._settled(connection, bankfile.accounts_named(found), waits=True)
+                await self._backlog.wait_until_short()
+                async with connection.transaction():
+                    await landing.let_in(connection, found, entries, flow, self._settings.partitions)
+                    await finish(connection, flow, self._settings.partitions)
+            except Broken as error:
+                log.warning("bank file refused", flow=flow.id, failure=str(error))
+                async with connection.transaction():
+                    await landing.keep_out(connection, flow, data, error)
+
+    async def _parsed(self, connection: asyncpg.Connection, row: asyncpg.Record, data: bytes) -> list[bankfile.Wished]:
+        """Counted before and after, so that it is known of a file that whoever read it did not come back."""
+        tries = await connection.fetchval("update flow set tries = tries + 1 where id = $1 returning tries", row["id"])
+        if tries > TRIES_MAX:
+            mend = "its bytes are kept and the log says why; send it again once that is mended"
+            raise Broken("file", f"reading it failed {TRIES_MAX} times", mend)
+        try:
+            found = await asyncio.to_thread(bankfile.read, row["name"], data, row["account"])
+        except Broken:
+            await self._came_back(connection, row["id"])
+            raise
+        await self._came_back(connection, row["id"])
+        return found
+
+    async def _came_back(self, connection: asyncpg.Connection, flow: str) -> None:
+        await connection.execute("update flow set tries = 0 where id = $1", flow)
 
     def _flow_of(self, row: asyncpg.Record, rule: MappingRule) -> FileFlow:
         return flow_of(row, rule, undated(self._settings, self._now()))
@@ -133,46 +174,40 @@ class Reader:
     async def _take(self, connection: asyncpg.Connection, piece: Slice, columns: Columns, flow: FileFlow) -> None:
         results = sorting.read_all(piece.documents, columns, flow.feed)
         named = sorting.accounts_named(results)
-        entries = await self._settled(connection, named, columns)
+        is_accounts = columns.rule.file.documents.becomes == "accounts.open_account"
+        entries = await self._settled(connection, named, waits=not is_accounts)
         await sorting.admit(connection, sorting.sort(results, entries, flow), piece, flow, self._settings.partitions)
 
-    async def _settled(
-        self, connection: asyncpg.Connection, named: Iterable[str], columns: Columns
-    ) -> dict[str, directory.Known]:
-        """What is known of these accounts; for orders, once those on their way to the order desk have arrived."""
+    async def _settled(self, connection: asyncpg.Connection, named: Iterable[str], *, waits: bool) -> dict[str, directory.Known]:
+        """What is known of these accounts; for orders and items, once those on their way to the order desk have arrived."""
         names = list(named)
         while True:
             entries = await directory.known(connection, names)
-            is_accounts = columns.rule.file.documents.becomes == "accounts.open_account"
-            if is_accounts or not any(entry.pending(self._now()) for entry in entries.values()):
+            if not waits or not any(entry.pending(self._now()) for entry in entries.values()):
                 return entries
             await asyncio.sleep(PENDING_POLL_S)
 
-    async def _finish(self, connection: asyncpg.Connection, flow: FileFlow) -> None:
-        async with connection.transaction():
-            row = await connection.fetchrow(
-                "update flow set state = 'finished', finished_at = now() "
-                "where id = $1 and state in ('accepted', 'reading') returning *",
-                flow.id,
-            )
-            if row is None:
-                return
-            said = FileFinished(
-                flow=flow.id,
-                kind=flow.kind,
-                rows=row["rows"],
-                accepted_rows=row["accepted_rows"],
-                repeated_rows=row["repeated_rows"],
-                quarantined_rows=row["quarantined_rows"],
-                documents=row["documents"],
-            )
-            await say(
-                connection,
-                self._settings.partitions,
-                said,
-                flow,
-                f"finished/{flow.id}/{row['accepted_at'].isoformat()}",
-            )
+
+async def finish(connection: asyncpg.Connection, flow: FileFlow, partitions: int) -> None:
+    """Every row is accounted for: said once, in the transaction that ends the file."""
+    async with connection.transaction():
+        row = await connection.fetchrow(
+            "update flow set state = 'finished', finished_at = now() "
+            "where id = $1 and state in ('accepted', 'reading') returning *",
+            flow.id,
+        )
+        if row is None:
+            return
+        said = FileFinished(
+            flow=flow.id,
+            kind=flow.kind,
+            rows=row["rows"],
+            accepted_rows=row["accepted_rows"],
+            repeated_rows=row["repeated_rows"],
+            quarantined_rows=row["quarantined_rows"],
+            documents=row["documents"],
+        )
+        await say(connection, partitions, said, flow, f"finished/{flow.id}/{row['accepted_at'].isoformat()}")
 
 
 def flow_of(row: asyncpg.Record, rule: MappingRule, undated: dt.datetime) -> FileFlow:
@@ -180,6 +215,11 @@ def flow_of(row: asyncpg.Record, rule: MappingRule, undated: dt.datetime) -> Fil
     who = sorting.owner_of(row)
     feed = rule.file.feed or (who.team if who.feed == EVERYTHING else who.feed)
     return FileFlow(row["id"], row["kind"], who, feed, row["as_of"] or undated)
+
+
+def bank_flow_of(row: asyncpg.Record, undated: dt.datetime) -> FileFlow:
+    """The same of a bank's or payer's file, which has no numbering of its own."""
+    return FileFlow(row["id"], row["kind"], sorting.owner_of(row), "", row["as_of"] or undated)
 
 
 async def say(connection: asyncpg.Connection, partitions: int, message: Message, flow: FileFlow, name: str) -> None:

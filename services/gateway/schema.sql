@@ -56,6 +56,11 @@ create table if not exists flow (
     documents bigint not null default 0,
     repeated_documents bigint not null default 0
 );
+-- Of a bank's or payer's file: whose advice it is, and what its sender may send, because only reading tells what is in it.
+alter table flow add column if not exists account text;
+alter table flow add column if not exists types text[] not null default '{*}';
+-- How often reading it was begun and not ended: a file that ends its reader must not do so for ever.
+alter table flow add column if not exists tries integer not null default 0;
 create index if not exists flow_to_read on flow (team, accepted_at) where is_file and state in ('accepted', 'reading');
 create index if not exists flow_of_team on flow (team, accepted_at desc);
 

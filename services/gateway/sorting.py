@@ -18,9 +18,10 @@ from contracts.envelope import encode_value
 from contracts.forms import Fault
 from contracts.message import Command
 from contracts.orders import PlaceOrder, RecordReturn
+from contracts.payments import PostItem
 from services.gateway import admission, directory, withheld
 from services.gateway.admission import Entrant
-from services.gateway.credentials import EVERYTHING, Credential
+from services.gateway.credentials import Credential
 from services.gateway.directory import Known
 from services.gateway.documents import Columns, Document, Held, hold, read
 
@@ -75,7 +76,7 @@ def accounts_named(results: Sequence[tuple[Document, Command | list[Held]]]) -> 
         match result:
             case OpenAccount():
                 names |= {result.account, *([result.parent] if result.parent else [])}
-            case PlaceOrder() | RecordReturn():
+            case PlaceOrder() | RecordReturn() | PostItem():
                 names.add(result.account)
     return names
 
@@ -106,11 +107,12 @@ def _home(command: Command, entries: dict[str, Known], who: Credential) -> str |
     account: str = command.account  # type: ignore[attr-defined]
     entry = entries.get(account)
     fault = directory.account_fault(entry, account, admission.currency_of(command), who)
-    return fault or _ready(entry, account)
+    return fault or _ready(entry, command, account)
 
 
-def _ready(entry: Known | None, account: str) -> str | Fault:
-    if entry is None or not entry.at_desk:
+def _ready(entry: Known | None, command: Command, account: str) -> str | Fault:
+    """The desk must know an account before its orders; the ledger takes an item of any account whose home is told."""
+    if entry is None or entry.half_known or (not entry.at_desk and not isinstance(command, PostItem)):
         return directory.unknown(account)
     return entry.home
 
@@ -126,12 +128,21 @@ def _opening_home(command: OpenAccount, entries: dict[str, Known], who: Credenti
 
 
 def _entrant(command: Command, home: str, document: Document, flow: FileFlow) -> Entrant:
-    named = admission.document_of(command)
+    named = admission.identity_of(command)
     if named is None:  # an account: the same row may come again tomorrow, and must be sent again
         return Entrant(command, home, (), b"", f"row/{flow.id}/{document.rows[0].line}", flow.as_of)
-    at = command.placed.received_at if isinstance(command, PlaceOrder) else command.returned_at  # type: ignore[attr-defined]
-    keys = (admission.key_of("document", named),)
-    return Entrant(command, home, keys, admission.digest_of(command), f"document/{named}", at)
+    keys = (admission.key_of(*named),)
+    return Entrant(command, home, keys, admission.digest_of(command), admission.name_of(named, flow.id), _at(command, flow))
+
+
+def _at(command: Command, flow: FileFlow) -> dt.datetime:
+    match command:
+        case PlaceOrder():
+            return command.placed.received_at
+        case RecordReturn():
+            return command.returned_at
+        case _:
+            return flow.as_of
 
 
 # --- against what came before ---------------------------------------------------------------------------------------
@@ -211,5 +222,5 @@ async def _move_on(connection: asyncpg.Connection, found: Sorted, piece: Slice, 
 
 
 def owner_of(row: asyncpg.Record) -> Credential:
-    """Who sent a stored flow; what it may send was checked when it came."""
-    return Credential("", row["team"], row["actor"], row["role"], row["feed"], (EVERYTHING,), tuple(row["portfolios"]))
+    """Who sent a stored flow."""
+    return Credential("", row["team"], row["actor"], row["role"], row["feed"], tuple(row["types"]), tuple(row["portfolios"]))

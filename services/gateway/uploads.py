@@ -26,17 +26,17 @@ class Upload(NamedTuple):
     bytes: int
 
 
-async def store(pool: asyncpg.Pool, team: str, body: AsyncIterable[bytes]) -> Upload:
-    """Keep the bytes. Each piece is committed by itself, so a slow sender holds no transaction open."""
+async def store(pool: asyncpg.Pool, team: str, body: AsyncIterable[bytes], bytes_max: int = FILE_BYTES_MAX) -> Upload:
+    """Keep the bytes, at most so many. Each piece is committed by itself, so a slow sender holds no transaction open."""
     upload, digest, size = uuid.uuid4().hex, hashlib.sha256(), 0
     await pool.execute("insert into upload (id, team) values ($1, $2)", upload, team)
     number = 0
     async for piece in _pieces(body):
         digest.update(piece)
         size += len(piece)
-        if size > FILE_BYTES_MAX:
+        if size > bytes_max:
             await discard(pool, upload)
-            raise TooLarge(f"the file is larger than {FILE_BYTES_MAX} bytes; split it")
+            raise TooLarge(f"the file is larger than {bytes_max} bytes; split it")
         await pool.execute("insert into chunk (upload, number, body) values ($1, $2, $3)", upload, number, piece)
         number += 1
     return Upload(upload, digest.digest(), size)
@@ -57,6 +57,11 @@ async def _pieces(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
 async def discard(connection: asyncpg.Connection | asyncpg.Pool, upload: str) -> None:
     await connection.execute("delete from chunk where upload = $1", upload)
     await connection.execute("delete from upload where id = $1", upload)
+
+
+async def whole(connection: asyncpg.Connection, upload: str) -> bytes:
+    """All stored bytes, for files whose size was bounded when they came."""
+    return b"".join([piece async for piece in read_from(connection, upload, 0)])
 
 
 async def read_from(connection: asyncpg.Connection, upload: str, offset: int) -> AsyncIterator[bytes]:

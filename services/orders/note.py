@@ -121,9 +121,13 @@ def item_posted(state: State, fact: payments.ItemPosted, moment: Moment) -> Iter
         yield _moved(fact.account, fact.item, rest, fact.due_on if fact.amount_minor > 0 else None)
 
 
+CREDITS = frozenset({"credit_note", "receipt"})
+"""Kinds of items that stand against debts. Not the sign of a settlement says it: one that is taken back has the other sign."""
+
+
 def item_settled(state: State, fact: payments.ItemSettled, moment: Moment) -> Iterable[Message]:
     if fact.settled_minor:
-        yield _moved(fact.account, fact.item, -fact.settled_minor, fact.due_on if fact.settled_minor > 0 else None)
+        yield _moved(fact.account, fact.item, -fact.settled_minor, None if fact.kind in CREDITS else fact.due_on)
 
 
 def _moved(account: str, item: str, open_minor: int, due_on: Any) -> PositionMoved:

@@ -48,6 +48,10 @@ BEHIND: tuple[Look, ...] = (
     Look("missing", "rose", "/no-such-page"),
     Look("announcing", "rose", "/deals?new=1"),
     Look("to mend", "otto", "/ops/parked"),
+    Look("unallocated", "rose", "/receivables/unallocated"),
+    Look("dso", "rose", "/receivables/dso"),
+    Look("ledger", "rose", "/ledger/CASTLE"),
+    Look("cash missing", "rose", "/cash?on=receipt~nothing"),
 )
 """Pages that are not in the navigation. Those of the furnished office (`furnishing.py`) have its names in their paths."""
 

@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "a password of tests only"
-SERVICES = ("accounts", "orders", "gateway", "console")
+SERVICES = ("accounts", "orders", "payments", "gateway", "console")
 DESKTOP, PHONE = (1280, 800), (390, 844)
 SEEN_S_MAX = 30.0
 CSV = {"Content-Type": "text/csv"}

@@ -32,12 +32,13 @@ def test_each_guards_text_stands_once_in_the_source_and_leaves_python_behind(gua
     source = guard.source(REPOSITORY)
     disarmed = guard.disarmed(source)
     assert disarmed != source
-    ast.parse(disarmed)
+    if not guard.file.endswith(".sql"):
+        ast.parse(disarmed)
 
 
 def test_no_guard_is_taken_out_by_a_name_that_does_not_exist(tmp_path: Path) -> None:
     """A crash would turn every test red and prove nothing of the guard."""
-    for n, guard in enumerate(LISTED):
+    for n, guard in enumerate(each for each in LISTED if not each.file.endswith(".sql")):
         (tmp_path / f"{n}_{guard.name.replace(' ', '_')}.py").write_text(guard.disarmed(guard.source(REPOSITORY)))
     command = [
         sys.executable,

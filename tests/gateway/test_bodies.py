@@ -139,3 +139,40 @@ def test_an_order_with_any_fields_is_either_a_wish_or_told_as_faulty(change: dic
         order_wish(ORDER | change, "home", NOW)
     except Faulty as error:
         assert all(fault.problem for fault in error.faults)
+
+
+# --- wishes to the ledger -------------------------------------------------------------------------------------------
+
+
+def ledger_faults(name: str, data: dict[str, Any]) -> list[tuple[str, str]]:
+    found = event_faults(EVENT | {"type": f"payments.{name}.v1", "data": data})
+    return [(fault.field, fault.problem) for fault in found]
+
+
+RECOGNISE = {"bank_account": "GB1", "entry": "S1/1", "account": "A1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field"),
+    [
+        ("recognise_cash", {"bank_account": "GB1", "entry": "S1/1"}, "data.account"),
+        ("recognise_cash", RECOGNISE | {"account_home": "A2"}, "data.account_home"),
+        ("recognise_cash", RECOGNISE | {"by": "alias"}, "data.by"),
+        ("recognise_cash", RECOGNISE | {"candidates": [{"account": "A", "home": "A", "why": "x"}]}, "data.candidates"),
+        ("close_period", {"account": "A1", "month": "2026-10-01"}, "data.account"),
+        ("close_period", {"account": "ledger", "month": "2026-10-01", "partition": 3}, "data.partition"),
+        ("take_advice", {"account": "A1", "advice": "x", "amount_minor": 1, "currency": "XXX", "lines": []}, "data.currency"),
+    ],
+)
+def test_what_only_the_house_knows_is_not_taken_from_outside(name: str, data: dict[str, Any], field: str) -> None:  # G1
+    assert [told for told, _ in ledger_faults(name, data)] == [field]
+
+
+@pytest.mark.parametrize("name", ["receive_cash", "undo_match", "withdraw_cash", "drop_entry", "take_back_cash", "retry_cash"])
+def test_a_step_of_the_ledgers_own_is_no_event_from_outside(name: str) -> None:  # G1
+    assert ledger_faults(name, {})[0][0] == "type"
+
+
+def test_a_person_may_say_whose_money_it_is() -> None:  # P5
+    command = event_wish(EVENT | {"type": "payments.recognise_cash.v1", "data": RECOGNISE | {"learn": True}}, NOW).command
+    assert (command.account, command.account_home, command.by) == ("A1", None, "person")  # type: ignore[attr-defined]

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from contracts import accounts, orders
+from contracts import accounts, orders, payments
 from contracts.accounts import AccountOpened, Terms
 from contracts.message import Message
 from quittance.clerks import STEP, Clerks
 from quittance.day import CURRENCY, Day
+from quittance.trade import Act
 from services.orders import deadlines
 from services.orders.state import Order
 from shared.service import Timer
@@ -181,5 +182,24 @@ def _acts(day: Day) -> Iterator[tuple[dt.datetime, Message, str]]:
                     effective_from=act.due.date(),
                 )  # fmt: skip
                 yield act.due, said, ""
+            case payments.PostItem() | payments.TakeStatement():
+                yield act.due, _as_the_ledger_says_it(act), ""
             case _:
                 yield act.due, act.message, ""
+
+
+def _as_the_ledger_says_it(act: Act) -> Message:
+    """An item is entered, and paid by the statement's only entry: what the ledger makes of both is its own tests' matter."""
+    match act.message:
+        case payments.PostItem() as bill:
+            return payments.ItemPosted(
+                account=bill.account, item=bill.item, kind=bill.kind, amount_minor=bill.amount_minor, currency=bill.currency,
+                document_on=bill.document_on, due_on=bill.due_on or bill.document_on, covers=bill.covers,
+            )  # fmt: skip
+        case payments.TakeStatement() as told:
+            receipt = told.statement
+            return payments.ItemSettled(
+                account=act.account, item=receipt.removeprefix("REC-"), kind="invoice", open_minor=0,
+                settled_minor=told.entries[0].amount_minor, due_on=act.due.date(), by=receipt,
+            )  # fmt: skip
+    raise LookupError(f"{act.key} is neither a bill nor a payment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from contracts import accounts, claims, collections, commissions, orders, payments
@@ -112,6 +113,17 @@ def test_ageing_keeps_one_line_per_due_date_and_none_that_is_settled() -> None: 
         desk.do(paid(f"i{n}", 100, due_on=TODAY))
     (left,) = desk.tables["ageings"]["acme"].debts
     assert (left.due_on, left.open_minor) == (TODAY + DAY, 500)
+    audit(desk)
+
+
+def test_a_settlement_taken_back_makes_the_invoice_due_again_and_no_debt_of_the_receipt() -> None:  # P7, P12
+    desk = desk_with()
+    desk.do(invoice("i1", 500, due_on=TODAY - DAY))
+    desk.do(invoice("r1", -500, kind="receipt", due_on=TODAY))
+    for sign in (1, -1):
+        desk.do(paid("i1", sign * 500, due_on=TODAY - DAY))
+        desk.do(msgspec.structs.replace(paid("r1", sign * -500, due_on=TODAY), kind="receipt"))
+    assert [(debt.due_on, debt.open_minor) for debt in desk.tables["ageings"]["acme"].debts] == [(TODAY - DAY, 500)]
     audit(desk)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.message import Message
 from contracts.orders import ApproveDeal, OrderDespatched, RecordDelivery, RecordDespatch, RegisterDeal
-from contracts.payments import ItemPosted, ItemSettled
+from contracts.payments import PostItem, TakeStatement
 from quittance.clerks import staff
 from quittance.day import ACCOUNTS, DEALS, DIRECTOR, ORDERS, day
 from quittance.stretches import Stretches, stretches_of
@@ -24,6 +24,7 @@ releases = st.builds(
     Released,
     order=st.text("abcXYZ019-", min_size=1, max_size=60).map(lambda name: f"w/{name}"),
     account=st.sampled_from(["A", "B"]),
+    name=st.just("Alpha Ltd"),
     instruction=st.just("w/1/1"),
     amount_minor=st.integers(0, 10**9),
     currency=st.just("GBP"),
@@ -33,11 +34,15 @@ releases = st.builds(
 
 
 def a_release(order: str = "w/1", amount_minor: int = 10_000, at: dt.datetime = AT) -> Released:
-    return Released(order, "A", f"{order}/1", amount_minor, "GBP", 30, at)
+    return Released(order, "A", "Alpha Ltd", f"{order}/1", amount_minor, "GBP", 30, at)
 
 
 def messages(acts: list[Act], kind: type[Message]) -> list[Message]:
     return [act.message for act in acts if isinstance(act.message, kind)]
+
+
+def paid_by(act: Act) -> int:
+    return sum(entry.amount_minor for entry in act.message.entries) if isinstance(act.message, TakeStatement) else 0
 
 
 # --- the rest of the trade ------------------------------------------------------------------------------------------
@@ -52,8 +57,8 @@ def test_the_same_release_is_always_answered_the_same(release: Released, seed: i
 def test_what_is_released_is_shipped_billed_and_paid_to_the_penny(release: Released) -> None:
     acts = answers(1, release)
     shipped = sum(message.amount_minor for message in messages(acts, RecordDespatch))  # type: ignore[attr-defined]
-    billed = sum(message.amount_minor for message in messages(acts, ItemPosted))  # type: ignore[attr-defined]
-    paid = sum(message.settled_minor for message in messages(acts, ItemSettled))  # type: ignore[attr-defined]
+    billed = sum(message.amount_minor for message in messages(acts, PostItem))  # type: ignore[attr-defined]
+    paid = sum(paid_by(act) for act in acts)
     assert shipped == billed == paid == release.amount_minor
 
 
@@ -85,7 +90,7 @@ def test_nothing_happens_twice_under_one_key(release: Released) -> None:
 def test_some_orders_ship_in_parts_and_some_invoices_are_paid_short() -> None:
     plans = [answers(1, a_release(f"w/{n}")) for n in range(300)]
     parts = Counter(len(messages(plan, RecordDespatch)) for plan in plans)
-    receipts = Counter(len(messages(plan, ItemSettled)) for plan in plans if len(messages(plan, ItemPosted)) == 1)
+    receipts = Counter(len(messages(plan, TakeStatement)) for plan in plans if len(messages(plan, PostItem)) == 1)
     assert 0 < parts[2] < 100
     assert set(receipts) <= {1, 2}
 
@@ -179,10 +184,10 @@ def test_parents_stand_above_their_children() -> None:
 
 def test_no_receipt_pays_more_than_its_item() -> None:
     acts = day(7).acts
-    posted = {act.message.item: act.message.amount_minor for act in acts if isinstance(act.message, ItemPosted)}
+    posted = {act.message.item: act.message.amount_minor for act in acts if isinstance(act.message, PostItem)}
     for act in acts:
-        if isinstance(act.message, ItemSettled):
-            assert 0 < act.message.settled_minor <= posted[act.message.item]
+        if isinstance(act.message, TakeStatement):
+            assert 0 < paid_by(act) <= posted[act.key.removeprefix("receipt/REC-")]
 
 
 def test_large_orders_are_announced_in_the_morning_and_half_of_them_approved_by_another() -> None:  # O8, A6

@@ -1,7 +1,8 @@
 """What became of it all, counted from journals and topics when everything rests. Every finding names what can be looked up.
 
 lost: answered to a sender, or journaled, and not found where it must be. doubled: found twice. stuck: still under way.
-disordered: not in the order of its writer. different: a row that is not the fold of the journal. unbalanced: money gone or made.
+disordered: not in the order of its writer. different: a row that is not the fold of the journal. unbalanced: money gone or made,
+at the order desk or in the ledger.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from services.orders.state import group_of
 from shared.journal import OWN
 from tests.faults.chaos.crew import CREW, NAMES, Member, target_of_lane, topic_of_lane
 from tests.faults.chaos.feed import Account
+from tests.faults.chaos.ledger import ledger_findings
 from tests.faults.chaos.said import Body, body_of, data_of
 from tests.faults.chaos.site import Site
 
@@ -38,8 +40,8 @@ COUNTS = ("lost", "doubled", "stuck", "disordered", "different", "unbalanced")
 SHOWN_MAX = 50
 """Findings of a kind that are written out; all are counted."""
 
-Line = tuple[str, str, int]
-"""Speaker, topic, partition of the topic: one writer's sequence."""
+Line = tuple[str, int, str, int]
+"""Speaker, its partition, topic, partition of the topic: one writer's sequence."""
 
 
 class Findings:
@@ -90,7 +92,8 @@ class Journals:
             async for row in connection.cursor(IN_ORDER, partition, prefetch=CHUNK_ROWS):
                 self.found.rows += 1
                 body = body_of(row["body"])
-                line = (member.name, topic_of_lane(member.name, row["lane"]), target_of_lane(partition, row["lane"]))
+                topic, target = topic_of_lane(member.name, row["lane"]), target_of_lane(partition, row["lane"])
+                line = (member.name, partition, topic, target)
                 self._dense(line, row, body)
                 self._caused_once(member.name, partition, row, body)
                 self._in_order(member.name, partition, row, heard)
@@ -132,7 +135,7 @@ class Journals:
     def _note(self, member: Member, lane: str, line: Line, body: Body) -> None:
         if member.door and lane != OWN:
             account = msgspec.json.decode(body.data)["account"]
-            self.forwarded[line[1]].append((account, body.id, data_of(body.data)))
+            self.forwarded[line[2]].append((account, body.id, data_of(body.data)))
         if body.type in MONEY:
             data = msgspec.json.decode(body.data)
             self.owed[data["account"]] += data.get("amount_minor", 0) - data.get("settled_minor", 0)
@@ -151,6 +154,8 @@ async def audit(site: Site, told: Account) -> Findings:
     await _heard(site, journals)
     await _folds(site, found)
     await _money(site, journals)
+    for kind, what in await ledger_findings(site.desks["payments"]):
+        found.add(kind, what)
     await _screens(site, found)
     return found
 
@@ -194,7 +199,7 @@ def _compare(found: Findings, told: Account, where: str, sent: list[bytes], pass
 async def _topics(site: Site, journals: Journals) -> None:
     """As a reader takes them, topics hold every journal row, byte for byte, in order; what it drops was absorbed."""
     taken: Counter[Line] = Counter()
-    topics = sorted({topic for _, topic, _ in journals.lines})
+    topics = sorted({topic for _, _, topic, _ in journals.lines})
     consumer = AIOKafkaConsumer(bootstrap_servers=site.settings.kafka, enable_auto_commit=False, fetch_max_wait_ms=50)
     await consumer.start()
     try:
@@ -223,7 +228,8 @@ def _take(journals: Journals, taken: Counter[Line], topic: str, partition: int, 
     found = journals.found
     found.records += 1
     where = address(body)
-    line = (where.source.split("/")[1], topic, partition)
+    _, speaker, source = where.source.split("/")
+    line = (speaker, int(source), topic, partition)
     sequence, rows = int(where.sequence), journals.lines.get(line, [])
     if sequence > taken[line] + 1:
         found.add("lost", f"{line}: the topic jumps from {taken[line]} to {sequence}")
@@ -264,19 +270,17 @@ async def _heard(site: Site, journals: Journals) -> None:
         for topic in sorted(member.hears()):
             rows = await site.desks[member.name].fetch("select partition, seen from reading where topic = $1", topic)
             seen = {row["partition"]: json.loads(row["seen"]) for row in rows}
-            for (speaker, said_on, partition), said in journals.lines.items():
+            for (speaker, source, said_on, partition), said in journals.lines.items():
                 if said_on == topic:
-                    _compare_heard(journals.found, member.name, f"/{speaker}", topic, partition, seen.get(partition, {}), said)
+                    last = seen.get(partition, {}).get(f"/{speaker}/{source}", 0)
+                    _compare_heard(journals.found, member.name, f"/{speaker}/{source}", f"{topic}/{partition}", last, len(said))
 
 
-def _compare_heard(
-    found: Findings, service: str, speaker: str, topic: str, partition: int, seen: dict[str, int], said: list[bytes]
-) -> None:
-    last = seen.get(f"{speaker}/{partition}", 0)
-    if last < len(said):
-        found.add("stuck", f"{service} has heard {last} of {len(said)} messages of {speaker} on {topic}/{partition}")
-    if last > len(said):
-        found.add("lost", f"{service} has heard {last} of {speaker} on {topic}/{partition}, whose journal has {len(said)}")
+def _compare_heard(found: Findings, service: str, speaker: str, topic: str, last: int, said: int) -> None:
+    if last < said:
+        found.add("stuck", f"{service} has heard {last} of {said} messages of {speaker} on {topic}")
+    if last > said:
+        found.add("lost", f"{service} has heard {last} of {speaker} on {topic}, whose journal has {said}")
 
 
 # --- rows and money ------------------------------------------------------------------------------------------------------
@@ -352,8 +356,9 @@ COUNTED_TWICE = """
         select 'orders received' as what, (select coalesce(sum(received), 0) from desk_days) as counted,
             (select count(*) from orders where received_at is not null) as rows
         union all
-        select 'owed by ' || account, coalesce(sum(debts.open_minor), 0), accounts.open_minor
-            from accounts left join debts using (account) group by account
+        select 'owed by ' || account, coalesce((select sum(open_minor) from debts where debts.account = accounts.account), 0),
+            coalesce((select sum(open_minor) from items where items.account = accounts.account and due_on is not null), 0)
+            from accounts
     ) as sums where counted <> rows
 """
 """What is kept as a sum would show a fact that was taken twice."""

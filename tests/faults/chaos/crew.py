@@ -12,7 +12,18 @@ import msgspec
 from contracts.accounts import AccountOpened
 from contracts.message import Message, topic_of, type_name
 from contracts.orders import OrderBilled, OrderDespatched, OrderReleased, OrderSplit
-from contracts.payments import ItemPosted, ItemSettled
+from contracts.payments import (
+    CashAllocated,
+    CashGivenBack,
+    CashReceived,
+    CashRecognised,
+    CashUnallocated,
+    CashWithdrawn,
+    EntryDropped,
+    EntryPosted,
+    ItemPosted,
+    StatementTaken,
+)
 from quittance.cast import service_of
 from shared.journal import OWN
 
@@ -48,7 +59,22 @@ CREW = (
             OrderBilled: ("item", "order"),
         },
     ),
-    Member("payments", {ItemPosted: ("item",), ItemSettled: ("by",)}, by_mail=True),
+    Member(
+        "payments",
+        {
+            ItemPosted: ("item",),
+            EntryPosted: ("account", "entry"),
+            StatementTaken: ("bank_account", "statement", "part"),
+            EntryDropped: ("bank_account", "entry"),
+            CashRecognised: ("receipt",),
+            CashReceived: ("receipt",),
+            CashAllocated: ("match",),
+            CashUnallocated: ("match",),
+            CashGivenBack: ("receipt",),
+            CashWithdrawn: ("receipt",),
+        },
+        by_mail=True,
+    ),
     Member("gateway", door=True),
     Member("console", looks_only=True),
 )

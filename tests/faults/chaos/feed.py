@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 import random
 import secrets
 import time
@@ -22,14 +23,13 @@ import msgspec
 from contracts.envelope import derived_id, encode_value
 from contracts.message import topic_of, type_name
 from contracts.orders import OrderRecalled, OrderReleased
-from contracts.payments import ItemPosted, ItemSettled
 from services.gateway import credentials
 from shared import mailbox
 from shared.journal import OWN
 from tests.faults.chaos.looking import Desk
 from tests.faults.chaos.said import Body, body_of, data_of
 from tests.faults.chaos.site import Site
-from tests.faults.chaos.trade import Event, Released, Trade
+from tests.faults.chaos.trade import Event, Mail, Released, Trade, home_of
 
 LANES = 2
 """Senders side by side; all that concerns one account goes through one of them, so it is sent in one order."""
@@ -126,8 +126,8 @@ class Feed:
             if not batch:
                 await asyncio.sleep(DRAW_EVERY_S)
                 continue
-            await self._commands(n, [each for each in batch if not isinstance(each.message, ItemPosted | ItemSettled)])
-            await self._mail([each for each in batch if isinstance(each.message, ItemPosted | ItemSettled)])
+            await self._commands(n, [each for each in batch if not isinstance(each.message, Mail)])
+            await self._mail([each for each in batch if isinstance(each.message, Mail)])
             del queue[: len(batch)]
             self.told.events += len(batch)
             for event in batch:
@@ -170,25 +170,29 @@ class Feed:
             self.told.resent += 1
             await asyncio.sleep(AGAIN_S)
 
-    # --- mail, into the stand-in's database -----------------------------------------------------------------------------
+    # --- mail, into the ledger's database -------------------------------------------------------------------------------
 
     async def _mail(self, events: list[Event]) -> None:
+        """Whoever is not sure whether it was posted posts it once more, as letters of their own: what they say is known again."""
         if not events:
             return
-        rows = [self._letter(event) for event in events]
+        attempts = itertools.count(1)
 
-        async def posted(connection: asyncpg.Connection) -> None:
+        async def posted(connection: asyncpg.Connection) -> int:
+            attempt = next(attempts)
             async with connection.transaction():
-                await mailbox.post(connection, rows)
+                await mailbox.post(connection, [self._letter(event, attempt) for event in events])
+            return attempt
 
-        await self._mailer.do(posted)
+        answered = await self._mailer.do(posted)
         for event in events:
-            self.told.mailed[_mail_id(event)] = event.key
+            self.told.mailed[_mail_id(event, answered)] = event.key
 
-    def _letter(self, event: Event) -> tuple[int, bytes]:
-        name = _mail_id(event)
+    def _letter(self, event: Event, attempt: int) -> tuple[int, bytes]:
+        name = _mail_id(event, attempt)
         sender = mailbox.Sender(id=name, flow=name, at=dt.datetime.now(dt.UTC), actor="chaos", role="chaos", team="chaos")
-        return mailbox.mail_of(self._site.settings.partitions, self._trade.homes[event.account], event.message, sender)
+        home = home_of(event.message, self._trade.homes[event.account])
+        return mailbox.mail_of(self._site.settings.partitions, home, event.message, sender)
 
     # --- what the desk says ---------------------------------------------------------------------------------------------
 
@@ -225,5 +229,5 @@ def _line(event: Event) -> bytes:
     )
 
 
-def _mail_id(event: Event) -> str:
-    return derived_id("chaos", event.key)
+def _mail_id(event: Event, attempt: int) -> str:
+    return derived_id("chaos", event.key, str(attempt))

@@ -58,7 +58,7 @@ class Waiting:
 
     async def note(self) -> None:
         mine = [link for link in links() if link.listener in self._services]
-        self._said = {link: await self._desks.said(link.speaker, link.topic) for link in mine}
+        self._said = {link: await self._desks.crossing(link.speaker, link.topic) for link in mine}
         self._mail = {name: await self._site.desks[name].fetchval(LAST_MAIL) for name in self._services}
         self._moved = {name: await self._site.desks[name].fetchval(_moves(name)) for name in self._services}
 
@@ -70,7 +70,7 @@ class Waiting:
         found = []
         for link, said in self._said.items():
             heard = await self._desks.heard(link.listener, link.topic, link.speaker)
-            if any(heard[p] < last for p, last in said.items()):
+            if any(heard[lane] < last for lane, last in said.items()):
                 found.append(f"{link.listener} behind {link.speaker} on {link.topic}")
         for name, last in self._mail.items():
             if waiting := await self._site.desks[name].fetchval(MAIL_UNTIL, last):

@@ -28,8 +28,10 @@ from contracts.orders import (
     PlaceOrder,
     RegisterDeal,
 )
-from contracts.payments import ItemPosted, ItemSettled
+from contracts.payments import PostItem, TakeStatement
 from quittance import trade
+from services.payments.state import home_of_bank
+from tests.faults.chaos.cash import as_told
 
 CURRENCY = "GBP"
 LIMITS_MINOR = (300_000, 800_000, 2_500_000, 10_000_000)
@@ -44,7 +46,13 @@ KNOWN_ORDERS = 500
 PAYMENT_DAYS = 30
 DEAL_DAYS = 3
 
-Mail = ItemPosted | ItemSettled
+Mail = PostItem | TakeStatement
+"""What billing and the bank tell the ledger."""
+
+
+def home_of(message: Message, home: str) -> str:
+    """The group of whom it is about, or the stream of its bank account."""
+    return home_of_bank(message.bank_account) if isinstance(message, TakeStatement) else home
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -101,7 +109,7 @@ class Trade:
                 release = trade.Released(
                     fact.order, fact.account, fact.instruction, fact.reserved_minor, CURRENCY, PAYMENT_DAYS, heard.at
                 )
-                self._chain(fact.order, deque(trade.answers(self._seed, release)))
+                self._chain(fact.order, deque(as_told(trade.answers(self._seed, release), self._began.date())))
             case OrderRecalled() as fact:
                 self._recalled(fact, heard.at)
 

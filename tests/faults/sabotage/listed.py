@@ -10,6 +10,7 @@ from tests.faults.sabotage import (
     one_writer,
     orders,
     outbox,
+    payments,
     recovery,
     timers,
     windows,
@@ -27,6 +28,7 @@ LISTED: tuple[Guard, ...] = (
     *orders.GUARDS,
     *clocks.GUARDS,
     *accounts.GUARDS,
+    *payments.GUARDS,
     *console.GUARDS,
     *windows.GUARDS,
 )

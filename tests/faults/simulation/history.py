@@ -32,8 +32,21 @@ SECONDS: dict[str, tuple[float, ...]] = {
 """Kind → how long it may last. A lease lasts two seconds here."""
 
 
+class Cash(msgspec.Struct, frozen=True):
+    """An entry of a bank statement. `how` its payer is told: see `HOW`; `reference` the bank's own, empty where it gives none."""
+
+    how: str
+    account: str
+    order: str
+    minor: int
+    reference: str = ""
+
+
 class Deed(msgspec.Struct, frozen=True):
-    """Something done from outside. `account` is `<group><n>`; `key` names it for ever, so that it can be sent again."""
+    """Something done from outside. `account` is `<group><n>`; `key` names it for ever, so that it can be sent again.
+
+    Of a statement `order` is its name and `account` the bank account; `minor` tells contents of one name apart.
+    """
 
     at: float
     what: str
@@ -41,6 +54,7 @@ class Deed(msgspec.Struct, frozen=True):
     order: str = ""
     minor: int = 0
     key: str = ""
+    cash: tuple[Cash, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):
@@ -59,6 +73,7 @@ def draw(seed: int, services: tuple[str, ...]) -> History:
     dice = random.Random(seed)
     accounts = _accounts(dice)
     deeds = [*_openings(accounts, dice), *_dealings(accounts, dice), *_announced(accounts, random.Random(f"deals/{seed}"))]
+    deeds += _banked(accounts, deeds, random.Random(f"bank/{seed}"))
     return History(
         seed,
         partitions=dice.choice((1, 2, 3)),
@@ -103,6 +118,51 @@ def _announced(accounts: list[str], dice: random.Random) -> list[Deed]:
     return deeds
 
 
+def _banked(accounts: list[str], deeds: list[Deed], dice: random.Random) -> list[Deed]:
+    """Statements of two bank accounts, and what the cash desk does about what is in them."""
+    billed = [deed for deed in deeds if deed.what == "invoice"]
+    found: list[Deed] = []
+    for n in range(dice.randint(0, 8)):
+        cash = tuple(_cash(accounts, billed, dice) for _ in range(dice.randint(1, 5)))
+        cash += (cash[0],) * (dice.random() < 0.3)  # two genuine entries that are alike
+        found += _statements(n, dice.choice(BANKS), cash, dice)
+    for n in range(dice.randint(0, 14)):
+        found.append(
+            Deed(_when(dice), dice.choice(AT_THE_CASH_DESK), dice.choice(accounts), minor=dice.randint(0, 99), key=f"desk{n}")
+        )
+    for n in range(dice.randint(0, 3)):
+        what = dice.choice(("credit", "credit", "bad bill", "bad entry", "close month"))
+        found.append(Deed(_when(dice), what, dice.choice(accounts), f"own/{n}", dice.choice((100, 4_000)), f"{what}{n}"))
+    return found
+
+
+def _cash(accounts: list[str], billed: list[Deed], dice: random.Random) -> Cash:
+    """From an account that was billed, or that somebody took for another, or from nobody we know."""
+    invoice = dice.choice(billed) if billed and dice.random() < 0.85 else None
+    account, order = (invoice.account, invoice.order) if invoice is not None else (dice.choice(accounts), "")
+    minor = invoice.minor if invoice is not None and dice.random() < 0.7 else dice.choice((100, 1_500, 4_000, 7_777))
+    reference = f"B{dice.randrange(10**6)}" if dice.random() < 0.5 else ""
+    return Cash(dice.choice(HOW), account, order, minor, reference)
+
+
+def _statements(n: int, bank: str, cash: tuple[Cash, ...], dice: random.Random) -> list[Deed]:
+    """A day's statement, perhaps after an intraday report that has more or less; perhaps twice, perhaps with other content."""
+    at, name = _when(dice), f"S{n}"
+    deeds = [Deed(at, "statement", bank, name, key=name, cash=cash)]
+    if dice.random() < 0.5:
+        reported = tuple(dice.sample(cash, dice.randint(1, len(cash)))) + cash[:1] * (dice.random() < 0.3)
+        deeds.append(Deed(max(at - dice.uniform(-0.5, 4), OPENED_S), "intraday", bank, f"D{n}", key=f"D{n}", cash=reported))
+        if dice.random() < 0.4:
+            deeds.append(Deed(at, "intraday", bank, f"D{n}b", key=f"D{n}b", cash=cash))
+        if dice.random() < 0.5:
+            deeds[0] = msgspec.structs.replace(deeds[0], cash=cash[1:] or cash)
+    if dice.random() < 0.3:
+        deeds.append(msgspec.structs.replace(deeds[0], at=min(at + dice.uniform(0, 3), BUSY_S), key=f"{name} again"))
+    if dice.random() < 0.2:
+        deeds.append(Deed(min(at + dice.uniform(0, 3), BUSY_S), "statement", bank, name, 1, f"{name} other", cash[:1]))
+    return deeds
+
+
 def _order(order: str, account: str, n: int, dice: random.Random) -> list[Deed]:
     """An order and some of what may become of it, in a chance order of time: what comes too early is answered too."""
     minor = dice.choice((100, 1_500, 4_000, 9_000))
@@ -114,7 +174,16 @@ def _order(order: str, account: str, n: int, dice: random.Random) -> list[Deed]:
 
 
 OF_DEALS = ("approve deal", "approve deal", "withdraw deal", "decline deal", "quote", "quote")
-FOLLOWING = ("despatch", "deliver", "invoice", "pay", "cancel", "change", "release", "refer", "reject", "rank", "poison")
+FOLLOWING = ("despatch", "deliver", "invoice", "invoice", "cancel", "change", "release", "refer", "reject", "rank", "poison")
+
+
+BANKS = ("BANK-1", "BANK-2")
+HOW = ("number", "number", "number", "damaged", "name", "bank account", "nobody", "charge", "out")
+"""The payer names its invoice, perhaps with a slip of the pen, or itself, its bank account, or nothing; or it is no payment."""
+AT_THE_CASH_DESK = (
+    "recognise", "recognise", "recognise", "allocate", "allocate", "allocate", "unallocate", "unallocate", "give back", "keep",
+    "set aside", "retry", "take",
+)  # fmt: skip
 
 
 def _when(dice: random.Random) -> float:

@@ -20,9 +20,10 @@ import services.accounts.app
 import services.console.app
 import services.gateway.app
 import services.orders.app
+import services.payments.app
 from contracts.message import Message
 from contracts.orders import NoteOrder
-from quittance import standin
+from contracts.payments import PostItem, SetAsideEntry
 from shared.engine import REFUSALS, Engine
 from shared.service import Decide, Moment, Service
 from shared.settings import Settings
@@ -43,26 +44,26 @@ SLOW_HANG_UP_S = LEASE_S * 0.4
 
 
 class Poison:
-    """What makes one message raise until it is mended: a note with this text."""
+    """What makes one message raise until it is mended: this text in a place that nobody decides by."""
 
     TEXT = "poison"
+    PLACES: Mapping[type[Message], str] = {NoteOrder: "note", PostItem: "text", SetAsideEntry: "reason"}
 
     def __init__(self) -> None:
         self.mended = False
 
-    def spoil(self, decide: Decide) -> Decide:
+    def spoil(self, decide: Decide, place: str) -> Decide:
         def spoilt(state: Any, message: Any, moment: Moment) -> Any:
-            if message.note == self.TEXT and not self.mended:
-                raise ValueError("this note cannot be decided yet")
+            if getattr(message, place) == self.TEXT and not self.mended:
+                raise ValueError(f"this {place} cannot be decided yet")
             return decide(state, message, moment)
 
         return spoilt
 
     def put_into(self, service: Service) -> Service:
         hears: Mapping[type[Message], Decide] = service.hears
-        if NoteOrder not in hears:
-            return service
-        return replace(service, hears={**hears, NoteOrder: self.spoil(hears[NoteOrder])})
+        spoilt = {message: self.spoil(hears[message], place) for message, place in self.PLACES.items() if message in hears}
+        return replace(service, hears={**hears, **spoilt})
 
 
 SERVICES: Mapping[str, Service] = {
@@ -72,7 +73,7 @@ SERVICES: Mapping[str, Service] = {
         services.orders.app.SERVICE,
         services.gateway.app.SERVICE,
         services.console.app.SERVICE,
-        standin.SERVICE,
+        services.payments.app.SERVICE,
     )
 }
 """Every service that exists. A new one is a line here, and its deeds in `customers.py`."""
@@ -227,6 +228,11 @@ class Violation(AssertionError):
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
+
+
+def require(holds: bool, rule: str, detail: str) -> None:
+    if not holds:
+        raise Violation(rule, detail)
 
 
 # --- the seams ------------------------------------------------------------------------------------------------------

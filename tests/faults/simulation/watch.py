@@ -16,10 +16,12 @@ from contracts.envelope import Envelope, read
 from contracts.message import topic_of
 from shared.journal import OWN
 from shared.refold import differences
+from shared.rows import field_of, moved
 from shared.service import Service
 from tests.faults.simulation.clockwork import SETTLE_S_MAX
 from tests.faults.simulation.customers import Customers
-from tests.faults.simulation.house import House, Violation
+from tests.faults.simulation.house import House, Violation, require
+from tests.faults.simulation.ledger import Ledger
 
 LOOK_EVERY_S = 1.0
 NUMBERED = re.compile(r"^/(?P<source>.+):(?P<sequence>\d+)$")
@@ -67,17 +69,15 @@ class Folded:
         self.facts.append(fact)
         keys = service.rows(fact.data, fact.partitionkey, partition)
         tables = [self.rows[name] for name in self._tables]
-        before = [table.get(key) if key is not None else None for table, key in zip(tables, keys, strict=True)]
+        before = [field_of(key, table) for table, key in zip(tables, keys, strict=True)]
         after = service.evolve(service.state(*before), fact.data, fact.time)
         for name, key, was, field in zip(self._tables, keys, before, service.state.__struct_fields__, strict=True):
-            row = getattr(after, field)
-            if row is was or key is None:
-                continue
-            if row is None:
-                self.rows[name].pop(key, None)
-            else:
-                self.rows[name][key] = row
-            yield name, key
+            for each, _, row in moved(key, was, getattr(after, field)):
+                if row is None:
+                    self.rows[name].pop(each, None)
+                else:
+                    self.rows[name][each] = row
+                yield name, each
 
 
 class Watch:
@@ -85,7 +85,7 @@ class Watch:
         self._house, self._customers = house, customers
         self.folded = {name: Folded(service) for name, service in house.services.items()}
         self._real = {name: house.database.server.take(house.database.schema(name)) for name in house.services}
-        self._desk = Desk()
+        self._desk, self._ledger = Desk(), Ledger()
         house.database.committed = self.look
 
     def close(self) -> None:
@@ -118,6 +118,8 @@ class Watch:
             self._equal(service, name, sorted(keys))
         if service == "orders" and rows:
             self._desk.check(folded)
+        if service == "payments" and rows:
+            self._ledger.check(folded)
 
     def _equal(self, service: str, name: str, keys: list[str]) -> None:
         table = self.folded[service].service.distinct_tables()[name]
@@ -203,6 +205,8 @@ class Watch:
             self._published_as_journaled(service)
         self._inbox_complete()
         self._money_conserved()
+        if "payments" in self.folded:
+            self._ledger.at_rest(self.folded["payments"].rows)
 
     def _published_as_journaled(self, service: str) -> None:
         for row in self._fetch(service, "select partition, lane, sequence, body from journal order by partition, lane, sequence"):
@@ -348,8 +352,3 @@ def _account_is_its_parts(owner: str, total: Any, own: Iterable[Any], deals: Ite
     }
     for part, summed in sums.items():
         require(getattr(total, part) == summed, "an account's exposure is the sum of its orders and deals", f"{owner} {part}")
-
-
-def require(holds: bool, rule: str, detail: str) -> None:
-    if not holds:
-        raise Violation(rule, detail)

@@ -1,0 +1,189 @@
+"""Our open items against the customer's own list, uploaded: the result on screen and as a file, kept with who and when (P13).
+
+The console's own records: no fact, nothing rebuilds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+import asyncpg
+import msgspec
+from msgspec.structs import asdict
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.envelope import derived_id
+from services.console import book, guarding, pages
+from services.console.book import Found
+from services.console.papers import reconciling, their_list
+from services.console.papers.paper import Paper
+from services.console.papers.reconciling import Ours, Reconciled
+from services.console.papers.their_list import Columns, Fault, NoList
+from services.console.receivables import files, standing
+from services.console.receivables.house import house
+
+Database: TypeAlias = asyncpg.Connection | asyncpg.Pool
+FIELDS = ("reference", "amount", "debit", "credit", "currency", "on", "decimal", "delimiter", "encoding")
+USUAL = Columns(reference="Reference", amount="Amount")
+"""The headings that an empty form offers; those of the account's last list are offered from then on."""
+NAME_MAX, WORD_MAX = 64, 60
+ITEMS_MAX = 20_000
+LATEST = 5
+
+
+class Kept(NamedTuple):
+    id: str
+    account: str
+    on: dt.date
+    at: dt.datetime
+    by: str
+    list_name: str
+    found: Reconciled
+    faults: tuple[Fault, ...]
+
+
+async def upload(request: Request) -> Response:
+    """Read the list, hold it against what is open today, keep the result, and show it."""
+    guarding.require(request, *guarding.DESK)
+    async with request.form() as form:  # closes what was uploaded, whatever comes of it
+        return await _uploaded(request, form)
+
+
+async def _uploaded(request: Request, form: FormData) -> Response:
+    who, name = guarding.person(request), str(form.get("account", ""))[:NAME_MAX]
+    found = await book.account(request.app.state.pool, who.portfolios, name)
+    if found is None:
+        raise guarding.Absent("account", name, who)
+    try:
+        columns = columns_in(form)
+        data, list_name = await _data(form.get("list"))
+        theirs = await asyncio.to_thread(their_list.read, data, columns, found.page.currency)
+    except NoList as error:
+        return _not_read(request, found, str(error))
+    kept = await _reconciled(request, found, theirs, columns, list_name)
+    return RedirectResponse(f"/reconciliations/{kept}", 303)
+
+
+async def _data(sent: UploadFile | str | None) -> tuple[bytes, str]:
+    if not isinstance(sent, UploadFile) or not sent.filename:
+        raise NoList("no list was chosen; choose the customer's CSV or XLSX")
+    return await sent.read(), sent.filename[:WORD_MAX]
+
+
+def columns_in(form: FormData) -> Columns:
+    """The mapping that the form says. Raises `NoList`."""
+    typed = {name: text for name in FIELDS if (text := str(form.get(name, "")).strip()[:WORD_MAX])}
+    try:
+        return msgspec.convert(typed | {"day_first": "month_first" not in form}, Columns)
+    except msgspec.ValidationError as error:
+        raise NoList(f"the mapping is not whole: {error}") from error
+
+
+def _not_read(request: Request, found: Found, why: str) -> Response:
+    return pages.render(request, "reconciliation_refused.html", status=422, page=found.page, why=f"{why[:1].upper()}{why[1:]}.")
+
+
+async def _reconciled(request: Request, found: Found, theirs: their_list.TheirList, columns: Columns, list_name: str) -> str:
+    pool, who, now = request.app.state.pool, guarding.person(request), pages.now(request)
+    items = await standing.items(pool, [found.page.account], limit=ITEMS_MAX)
+    ours = [
+        Ours(
+            item=each.item.item,
+            currency=each.item.currency,
+            minor=each.open_minor,
+            on=each.item.document_on,
+            reference=each.item.po_number or each.item.reference,
+        )
+        for each in items
+    ]
+    result = reconciling.reconcile(ours, theirs.lines, tolerance_minor=house().reconciling_tolerance_minor)
+    name = derived_id("reconciliation", found.page.account, now.isoformat(), who.name)
+    await pool.execute(
+        """
+        insert into reconciliations (id, account, "on", at, by, list_name, columns, found, faults)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing
+        """,
+        name, found.page.account, now.date(), now, who.name, list_name, msgspec.json.encode(columns), msgspec.json.encode(result),
+        msgspec.json.encode(theirs.faults),
+    )  # fmt: skip
+    return name
+
+
+# --- what was kept ----------------------------------------------------------------------------------------------------
+
+
+async def page(request: Request) -> Response:
+    guarding.require(request, *guarding.LOOKING)
+    kept, found = await _one(request)
+    paper = paper_of(kept, found, pages.now(request))
+    summary, *classes = paper.tables
+    return pages.render(
+        request, "reconciliation.html", kept=kept, page=found.page, summary=summary, classes=classes, most=ROWS_SHOWN
+    )
+
+
+ROWS_SHOWN = 200
+"""Rows of a class on the page; the file has all."""
+
+
+async def download(request: Request) -> Response:
+    guarding.require(request, *guarding.LOOKING)
+    form = request.path_params["form"]
+    if form not in files.FORMS:
+        raise HTTPException(404)
+    kept, found = await _one(request)
+    return await files.answer(
+        request, paper_of(kept, found, kept.at), form, f"reconciliation-{kept.account}-{kept.on.isoformat()}"
+    )
+
+
+def paper_of(kept: Kept, found: Found, made_at: dt.datetime) -> Paper:
+    asked = reconciling.Asked(
+        company=house().name, account=kept.account, name=found.page.name, on=kept.on, made_at=made_at, list_name=kept.list_name
+    )
+    return reconciling.paper_of(kept.found, asked)
+
+
+async def _one(request: Request) -> tuple[Kept, Found]:
+    pool, who, name = request.app.state.pool, guarding.person(request), request.path_params["id"][:NAME_MAX]
+    row = await pool.fetchrow(
+        'select id, account, "on", at, by, list_name, found, faults from reconciliations where id = $1', name
+    )
+    found = await book.account(pool, who.portfolios, row["account"]) if row else None
+    if row is None or found is None:
+        raise guarding.Absent("reconciliation", "", who)
+    return _kept(row), found
+
+
+def _kept(row: asyncpg.Record) -> Kept:
+    result = msgspec.json.decode(row["found"], type=Reconciled)
+    faults = msgspec.json.decode(row["faults"], type=tuple[Fault, ...])
+    return Kept(row["id"], row["account"], row["on"], row["at"], row["by"], row["list_name"], result, faults)
+
+
+async def latest(database: Database, account: str) -> list[asyncpg.Record]:
+    """Index: reconciliations_of."""
+    found: list[asyncpg.Record] = await database.fetch(
+        'select id, "on", at, by, list_name from reconciliations where account = $1 order by at desc limit $2', account, LATEST
+    )
+    return found
+
+
+async def columns_of(database: Database, account: str) -> Mapping[str, str | bool]:
+    """The mapping of the account's last list, else the usual one."""
+    raw = await database.fetchval("select columns from reconciliations where account = $1 order by at desc limit 1", account)
+    return asdict(msgspec.json.decode(raw, type=Columns) if raw else USUAL)
+
+
+ROUTES = [
+    Route("/reconciliations", upload, methods=["POST"]),
+    Route("/reconciliations/{id}", page),
+    Route("/reconciliations/{id}/{form}", download),
+]

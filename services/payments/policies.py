@@ -1,0 +1,113 @@
+"""The dated versions of the ledger's policy: tolerances, rates, reasons, authority. Files that are never edited, so that a replay
+of an old day meets the policy of that day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from shared.money import exponent, rounded
+
+FOLDER = Path(__file__).parent / "policy"
+
+
+class Tolerance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At most this amount, and at most so many hundredths of a percent of the item."""
+
+    amount_minor: int
+    basis_points: int
+
+    def of(self, open_minor: int) -> int:
+        return min(self.amount_minor, abs(open_minor) * self.basis_points // 10_000)
+
+
+class Grade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one role may approve of one kind; no maximum means no limit."""
+
+    role: str
+    level: int
+    maximum_minor: int | None = None
+
+    def covers(self, amount_minor: int) -> bool:
+        return self.maximum_minor is None or amount_minor <= self.maximum_minor
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is open so long and at most its currency's amount is proposed monthly; `automatic_minor` needs nobody (P11)."""
+
+    days: int
+    automatic_minor: int
+    amounts: dict[str, int]
+
+
+class Offsetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be set off (P8): whether an agreement must be named, and how many days before it is due a debt may be."""
+
+    needs_agreement: bool
+    days_ahead: int
+
+
+class OurAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of ours, the bank account that pays refunds of one currency (P10); `bank_account` names its stream."""
+
+    bank_account: str
+    iban: str
+    name: str
+    bic: str = ""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`takes`: role -> largest difference. `refuses`: billing errors that keep an invoice out. `reasons`: claim type -> words."""
+
+    version: str
+    effective_from: dt.date
+    base_currency: str
+    payment_days: int
+    rates: dict[str, Decimal]
+    tolerance: Tolerance
+    takes: dict[str, int]
+    oldest_first: frozenset[str]
+    discount_grace_days: int
+    reasons: dict[str, tuple[str, ...]]
+    refuses: frozenset[str]
+    four_eyes: frozenset[str]
+    authority: dict[str, tuple[Grade, ...]]
+    sweep: Sweep
+    offset: Offsetting
+    pays_from: dict[str, OurAccount]
+
+    def base_of(self, amount_minor: int, currency: str) -> int:
+        """In minor units of the base currency, by this version's rate. Raises `LookupError` for a currency without a rate."""
+        if currency == self.base_currency:
+            return amount_minor
+        if currency not in self.rates:
+            raise LookupError(f"no rate for {currency} in policy {self.version}")
+        amount = Decimal(amount_minor).scaleb(-exponent(currency)) * self.rates[currency]
+        return rounded(amount, self.base_currency)
+
+    def has_rate(self, currency: str) -> bool:
+        return currency == self.base_currency or currency in self.rates
+
+    def may(self, kind: str, role: str, amount_minor: int) -> bool:
+        return any(grade.covers(amount_minor) for grade in self.authority[kind] if grade.role == role)
+
+    def levels(self, kind: str, amount_minor: int) -> tuple[str, ...]:
+        """Every role that covers this amount, lowest level first."""
+        able = [grade for grade in self.authority[kind] if grade.covers(amount_minor)]
+        return tuple(grade.role for grade in sorted(able, key=lambda grade: grade.level))
+
+
+@functools.cache
+def versions() -> tuple[Policy, ...]:
+    """Every version, newest first. Raises when a file is not a policy: better at the start than at a receipt."""
+    found = [msgspec.yaml.decode(path.read_bytes(), type=Policy) for path in FOLDER.glob("*.yaml")]
+    return tuple(sorted(found, key=lambda policy: policy.effective_from, reverse=True))
+
+
+def in_force(on: dt.date) -> Policy:
+    """The version of that day; before the first one, the first."""
+    return next((policy for policy in versions() if policy.effective_from <= on), versions()[-1])

@@ -1,0 +1,341 @@
+"""Cash on an account: allocated whole or not at all, taken back exactly, never twice (P1, P6, P7)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from contracts.message import Message
+from contracts.payments import (
+    CashAllocated,
+    CashGivenBack,
+    CashReferred,
+    CashRetried,
+    CashUnallocated,
+    CommandRefused,
+    CommandUnneeded,
+    Discount,
+    GiveBackCash,
+    ItemSettled,
+    KeepOnAccount,
+    PayerLearned,
+    ReferCash,
+    RetryCash,
+    Settle,
+    ShortPaid,
+    TakeAdvice,
+    TakeCash,
+    UnallocateCash,
+    UndoMatch,
+    WithdrawCash,
+)
+from tests.models.payments_books import DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
+
+
+@pytest.fixture
+def books() -> Books:
+    """Acme owes 500, 400 and 300, and 700 have come."""
+    found = Books()
+    for told in (opened(), invoice("I1", 500_00), invoice("I2", 400_00), invoice("I3", 300_00), cash("R", 700_00)):
+        found.do(told)
+    return found
+
+
+def test_a_receipt_lowers_what_the_account_owes_before_it_is_matched(books: Books) -> None:  # F1
+    assert books.account().balance_minor == 500_00
+    assert books.item("R").open_minor == -700_00
+
+
+def test_a_match_settles_its_items_and_the_receipt(books: Books) -> None:  # P6
+    facts = books.do(pays("R", ("I2", 400_00), ("I3", 300_00)))
+    assert [(fact.item, fact.settled_minor, fact.open_minor) for fact in of(ItemSettled, facts)] == [
+        ("I2", 400_00, 0),
+        ("I3", 300_00, 0),
+        ("R", -700_00, 0),
+    ]
+    assert books.account().balance_minor == 500_00
+    assert books.receipt("R").state == "done"
+
+
+def test_a_match_that_does_not_fit_one_item_changes_nothing(books: Books) -> None:
+    before = dict(books.tables["item"])
+    (refused,) = books.do(pays("R", ("I2", 400_00), ("I3", 300_01)))
+    assert (refused.reason, books.tables["item"]) == ("more_than_open", before)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ((), "no_lines"),
+        ((("I2", 100_00), ("I2", 100_00)), "item_twice"),
+        ((("I9", 100_00),), "unknown_item"),
+        ((("I1", 500_00), ("I2", 400_00)), "too_much"),
+        ((("I2", 0),), "more_than_open"),
+        ((("I2", -100_00),), "more_than_open"),
+        ((settles("I2", 300_00, difference=100_00),), "beyond_authority"),
+        ((settles("I2", 300_00, discount=100_00),), "no_discount"),
+        ((("R", 100_00),), "unknown_item"),
+    ],
+)
+def test_what_does_not_add_up_is_refused_by_name(books: Books, lines: tuple, reason: str) -> None:  # type: ignore[type-arg]
+    (refused,) = books.do(pays("R", *lines))
+    assert isinstance(refused, CommandRefused)
+    assert refused.reason == reason
+
+
+def test_a_difference_within_what_the_clerk_may_take_goes_to_the_difference_account(books: Books) -> None:  # P6
+    books.do(pays("R", settles("I2", 399_00, difference=1_00)))
+    assert books.item("I2").open_minor == 0
+    assert books.sums()["differences"] == 1_00
+
+
+def test_what_the_payer_held_back_stays_open_and_is_told_to_claims(books: Books) -> None:  # C1
+    facts = books.do(pays("R", settles("I2", 350_00, residual_minor=50_00, reason="Damaged in transit")))
+    (short,) = of(ShortPaid, facts)
+    assert (short.short_minor, short.open_minor, short.cause) == (50_00, 50_00, "damage")
+
+
+def test_of_two_clerks_the_second_is_told(books: Books) -> None:  # must show 6
+    version = books.receipt("R").version
+    assert of(CashAllocated, books.do(pays("R", ("I2", 400_00), version=version), actor="anna"))
+    (refused,) = books.do(pays("R", ("I1", 500_00), version=version), actor="ben")
+    assert refused.reason == "changed_meanwhile"
+    assert books.item("I1").open_minor == 500_00
+
+
+def test_a_match_found_by_the_service_that_fits_no_more_goes_to_a_person(books: Books) -> None:
+    (referred,) = books.say(pays("R", ("I2", 500_00)), role="", actor="payments")
+    assert isinstance(referred, CashReferred)
+    assert books.receipt("R").state == "referred"
+
+
+def test_a_match_taken_back_leaves_all_as_it_was_by_new_entries(books: Books) -> None:  # P7
+    before = {name: (item.open_minor, item.open_base_minor) for name, item in books.tables["item"].items()}
+    sums, lines = books.sums(), len(books.tables["ledger"])
+    books.do(pays("R", settles("I2", 399_00, difference=1_00), ("I3", 300_00)))
+    facts = books.do(UnallocateCash(account="acme", match="R/1", reason="not theirs"))
+    assert of(CashUnallocated, facts)
+    assert {name: (item.open_minor, item.open_base_minor) for name, item in books.tables["item"].items()} == before
+    assert {ledger: minor for ledger, minor in books.sums().items() if minor} == {k: v for k, v in sums.items() if v}
+    assert len(books.tables["ledger"]) > lines
+    assert of(CommandUnneeded, books.do(UnallocateCash(account="acme", match="R/1", reason="again")))
+
+
+def test_a_receipt_that_the_bank_takes_back_opens_all_that_it_settled(books: Books) -> None:  # P3
+    books.do(pays("R", ("I2", 400_00)))
+    books.do(pays("R", ("I3", 300_00)))
+    books.do(WithdrawCash(account="acme", receipt="R", reason="returned"))
+    assert [books.item(name).open_minor for name in ("I1", "I2", "I3", "R")] == [500_00, 400_00, 300_00, 0]
+    assert books.account().balance_minor == 1_200_00
+    assert books.receipt("R").state == "gone"
+
+
+def test_somebody_elses_money_goes_back_whole_or_not_at_all(books: Books) -> None:  # P7
+    books.do(pays("R", ("I2", 400_00)))
+    (refused,) = books.do(GiveBackCash(account="acme", receipt="R", reason="not theirs"))
+    assert refused.reason == "allocated"
+    books.do(UnallocateCash(account="acme", match="R/1", reason="not theirs"))
+    assert of(CashGivenBack, books.say(GiveBackCash(account="acme", receipt="R", reason="not theirs")))
+    assert books.account().balance_minor == 1_200_00
+
+
+def test_a_group_pays_for_its_members_through_the_group_account() -> None:  # P6
+    books = Books()
+    for told in (opened("top"), opened("sub", "top"), invoice("I1", 100_00, "top"), invoice("I2", 50_00, "sub")):
+        books.do(told)
+    books.do(cash("R", 150_00, "top"))
+    books.do(pays("R", ("I1", 100_00), settles("I2", 50_00, account="sub"), account="top"))
+    assert [books.item(name).open_minor for name in ("I1", "I2", "R")] == [0, 0, 0]
+    assert (books.account("top").balance_minor, books.account("sub").balance_minor) == (0, 0)
+    assert books.sums()["group"] == 0
+
+
+def test_a_credit_note_is_taken_along(books: Books) -> None:  # P6 f
+    books.do(credit_note("C1", 50_00))
+    books.do(pays("R", ("I1", 500_00), ("C1", -50_00)))
+    assert [books.item(name).open_minor for name in ("I1", "C1", "R")] == [0, 0, -250_00]
+
+
+def test_foreign_currency_settles_with_its_realised_difference() -> None:  # P1
+    books = Books()
+    books.do(opened(currency="EUR"))
+    books.do(invoice("I1", 100_00, currency="EUR", base_minor=85_00))
+    books.do(cash("R", 100_00, currency="EUR"))  # 86.00 in base by the policy's rate
+    books.do(pays("R", ("I1", 100_00)))
+    assert books.sums()["exchange"] == -1_00
+    assert books.sums()["receivables"] == 0
+    assert books.account().balance_minor == 0
+
+
+def test_what_stays_on_account_is_kept_with_its_reason(books: Books) -> None:
+    (refused,) = books.do(KeepOnAccount(account="acme", receipt="R", reason=" "))
+    assert refused.reason == "no_reason"
+    books.do(KeepOnAccount(account="acme", receipt="R", reason="for next month"))
+    assert books.receipt("R").state == "on_account"
+
+
+def test_a_persons_choice_teaches_the_payers_bank_account() -> None:  # P6
+    books = Books()
+    books.do(opened())
+    (learned,) = of(PayerLearned, books.do(cash("R", 1_00, payer="ACME", payer_account="DE1", learned=True)))
+    assert (learned.kind, learned.value) == ("bank_account", "DE1")
+
+
+def test_a_name_that_is_too_short_to_mean_one_payer_is_not_learned() -> None:  # P6
+    books = Books()
+    books.do(opened())
+    assert not of(PayerLearned, books.do(cash("R", 1_00, payer="ACME", learned=True)))
+    assert of(PayerLearned, books.do(cash("R2", 1_00, payer="ACME TRADING", learned=True)))
+
+
+def test_the_same_receipt_again_changes_nothing(books: Books) -> None:
+    assert of(CommandUnneeded, books.do(cash("R", 700_00)))
+
+
+def test_the_rows_are_the_fold_of_the_journal(books: Books) -> None:
+    books.do(pays("R", ("I2", 400_00)))
+    books.do(UnallocateCash(account="acme", match="R/1", reason="no"))
+    assert books.refolded() == books.tables
+
+
+def test_an_early_payment_discount_is_the_items_own() -> None:  # P6 f
+    books = Books()
+    books.do(opened())
+    books.do(invoice("I1", 100_00, discounts=(Discount(until_on=TODAY + DAY, basis_points=200),)))
+    books.do(cash("R", 98_00))
+    books.do(pays("R", settles("I1", 98_00, discount=2_00)), actor="payments", role="")
+    assert books.item("I1").open_minor == 0
+    assert books.sums()["discounts"] == 2_00
+
+
+@pytest.mark.parametrize("paid_on", [TODAY + 4 * DAY, TODAY + 5 * DAY])
+def test_a_discount_has_its_day_and_the_days_of_grace(paid_on: dt.date) -> None:  # P6 f
+    books = Books()
+    books.do(opened())
+    books.do(invoice("I1", 1_000_00, discounts=(Discount(until_on=TODAY + DAY, basis_points=300),)))
+    books.do(cash("R", 970_00, received_on=paid_on))
+    (first, *_) = books.do(pays("R", settles("I1", 970_00, discount=30_00)))
+    assert isinstance(first, CashAllocated if paid_on <= TODAY + 4 * DAY else CommandRefused)
+
+
+OF_ANOTHER = [
+    pays("R", ("X1", 1_00), account="other"),
+    ReferCash(account="other", receipt="R", why="?"),
+    RetryCash(account="other", receipt="R"),
+    KeepOnAccount(account="other", receipt="R", reason="why not"),
+    TakeCash(account="other", receipt="R", owner="ben"),
+    GiveBackCash(account="other", receipt="R", reason="not theirs"),
+    WithdrawCash(account="other", receipt="R", reason="returned"),
+    UnallocateCash(account="other", match="R/1", reason="no"),
+    UndoMatch(account="other", receipt="R", match="R/1", lines=(), reason="no"),
+]
+
+
+@pytest.mark.parametrize("wish", OF_ANOTHER, ids=lambda wish: type(wish).__name__)
+def test_nobody_works_on_a_receipt_by_naming_it_under_another_account(books: Books, wish: Message) -> None:  # promise 3
+    books.do(opened("other"))
+    books.do(invoice("X1", 1_00, "other"))
+    books.do(pays("R", ("I2", 400_00)))
+    before = (books.receipt("R"), dict(books.tables["item"]), dict(books.tables["match"]))
+    books.do(wish)
+    assert (books.receipt("R"), dict(books.tables["item"]), dict(books.tables["match"])) == before
+
+
+def test_no_item_of_another_group_is_settled() -> None:  # P6
+    books = Books()
+    for told in (opened(), opened("other"), invoice("X1", 100_00, "other"), cash("R", 100_00)):
+        books.do(told)
+    (refused,) = books.do(pays("R", settles("X1", 100_00, account="other")))
+    assert refused.reason == "unknown_item"
+
+
+def test_an_item_of_a_member_is_named_with_its_account() -> None:
+    books = Books()
+    for told in (opened("top"), opened("sub", "top"), invoice("I2", 50_00, "sub"), cash("R", 50_00, "top")):
+        books.do(told)
+    (refused,) = books.do(pays("R", ("I2", 50_00), account="top"))
+    assert refused.reason == "other_account"
+
+
+def test_an_item_in_another_currency_is_not_settled(books: Books) -> None:
+    books.do(invoice("E1", 10_00, currency="EUR"))
+    (refused,) = books.do(pays("R", ("E1", 10_00)))
+    assert refused.reason == "other_currency"
+
+
+def test_what_is_settled_is_the_sum_of_its_parts(books: Books) -> None:
+    (refused,) = books.do(pays("R", Settle(item="I2", settled_minor=400_00, paid_minor=300_00)))
+    assert refused.reason == "not_the_sum"
+
+
+def test_more_credits_than_debts_are_no_allocation(books: Books) -> None:
+    books.do(credit_note("C1", 50_00))
+    (refused,) = books.do(pays("R", ("C1", -50_00)))
+    assert refused.reason == "credits_only"
+
+
+def test_a_gone_receipt_settles_nothing_and_is_not_kept(books: Books) -> None:
+    books.do(WithdrawCash(account="acme", receipt="R", reason="returned"))
+    assert [
+        books.do(wish)[0].reason for wish in (pays("R", ("I2", 1_00)), KeepOnAccount(account="acme", receipt="R", reason="x"))
+    ] == [
+        "gone",
+        "gone",
+    ]
+    assert of(CommandUnneeded, books.do(WithdrawCash(account="acme", receipt="R", reason="returned")))
+
+
+def test_a_receipt_with_a_match_that_took_nothing_of_it_is_in_use_as_well(books: Books) -> None:  # P7
+    books.do(credit_note("C1", 50_00))
+    books.do(pays("R", ("I1", 50_00), ("C1", -50_00)))
+    (refused,) = books.do(GiveBackCash(account="acme", receipt="R", reason="not theirs"))
+    assert refused.reason == "allocated"
+
+
+def test_an_advice_explains_only_its_own_accounts_receipt(books: Books) -> None:  # P4
+    books.do(opened("other"))
+    books.do(TakeAdvice(account="other", advice="A1", amount_minor=1_00, currency="GBP", lines=()))
+    (refused,) = books.do(pays("R", ("I2", 400_00), advice="A1"))
+    assert refused.reason == "unknown_advice"
+    assert books.tables["advice"]["A1"].receipt == ""
+
+
+def test_a_match_taken_back_lets_its_advice_wait_again(books: Books) -> None:  # P4, P7
+    books.do(TakeAdvice(account="acme", advice="A1", amount_minor=700_00, currency="GBP", lines=()))
+    books.do(pays("R", ("I2", 400_00), ("I3", 300_00), advice="A1"))
+    assert books.tables["advice"]["A1"].receipt == "R"
+    books.do(UnallocateCash(account="acme", match="R/1", reason="not theirs"))
+    assert books.tables["advice"]["A1"].receipt == ""
+
+
+def test_what_is_billed_before_its_account_is_known_belongs_to_its_group_all_the_same() -> None:  # promise 3
+    books = Books()
+    books.do(opened("top"))
+    books.do(invoice("I2", 50_00, "sub"), home="top")
+    books.do(opened("sub", "top"))
+    books.do(cash("R", 50_00, "top"))
+    books.do(pays("R", settles("I2", 50_00, account="sub"), account="top"))
+    assert books.item("I2").open_minor == 0
+
+
+def test_a_receipt_that_its_group_kept_waiting_comes_again(books: Books) -> None:
+    assert of(CashRetried, books.do(RetryCash(account="acme", receipt="R")))
+    books.do(pays("R", ("I2", 400_00), ("I3", 300_00)))
+    assert of(CommandUnneeded, books.do(RetryCash(account="acme", receipt="R")))
+
+
+def test_nothing_is_taken_back_kept_or_given_back_without_a_reason(books: Books) -> None:
+    books.do(pays("R", ("I2", 400_00)))
+    for wish in (
+        UnallocateCash(account="acme", match="R/1", reason=" "),
+        GiveBackCash(account="acme", receipt="R", reason=" "),
+        KeepOnAccount(account="acme", receipt="R", reason=" "),
+    ):
+        (refused,) = books.do(wish)
+        assert refused.reason == "no_reason"
+
+
+def test_only_the_service_itself_refers_what_waits_to_be_matched(books: Books) -> None:
+    books.do(pays("R", ("I2", 400_00), ("I3", 300_00)))
+    assert of(CommandUnneeded, books.do(ReferCash(account="acme", receipt="R", why="?")))
