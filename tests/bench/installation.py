@@ -24,10 +24,10 @@ POLL_S = 0.02
 
 
 class Worker:
-    """One instance of the orders service as a process of its own."""
+    """One instance of a service as a process of its own; the order desk's where no other is named."""
 
-    def __init__(self, config: Settings) -> None:
-        self._config = config
+    def __init__(self, config: Settings, service: str = "orders") -> None:
+        self._config, self._service = config, service
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Worker:
@@ -37,10 +37,10 @@ class Worker:
             "QUITTANCE_POSTGRES": self._config.postgres,
             "QUITTANCE_LOG_LEVEL": "warning",
         }
-        log = Path("build/bench") / f"{self._config.namespace}orders.log"
+        log = Path("build/bench") / f"{self._config.namespace}{self._service}.log"
         with log.open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.orders", env=environment, stdout=out, stderr=out
+                sys.executable, "-m", f"services.{self._service}", env=environment, stdout=out, stderr=out
             )
         return self
 
@@ -76,7 +76,8 @@ async def _remove(config: Settings) -> None:
     await admin.delete_topics([config.topic(name) for name in TOPICS])
     await admin.close()
     database = await asyncpg.connect(config.postgres)
-    await database.execute(f'drop database if exists "{config.database_name("orders")}" with (force)')
+    for service in ("orders", "payments"):
+        await database.execute(f'drop database if exists "{config.database_name(service)}" with (force)')
     await database.close()
 
 
