@@ -257,7 +257,7 @@ STATEMENTS = (
         name="a dropped entry leaves the account that it was set aside to",
         promise="P3",
         file="services/payments/bank.py",
-        takes_out=out("{RECOGNISED: ledger.TRANSIT, SET_ASIDE: landed.aside}", "{RECOGNISED: ledger.TRANSIT}"),
+        takes_out=out(", SET_ASIDE: landed.aside}", "}"),
         tests=(BANK + "test_a_dropped_entry_leaves_the_bank_as_it_was_wherever_its_money_is",),
     ),
     Guard(
