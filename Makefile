@@ -42,7 +42,7 @@ run: .venv/run.stamp assets ## everything, with a simulated trade: ORDERS= ACCOU
 	@$(BIN)/quittance run $(strip $(RUN_OPTIONS))
 
 test: .venv/dev.stamp assets ## all tests; ARGS= goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m $(if $(ARGS),pytest $(ARGS),tests.side_by_side)
 
 bench: .venv/run.stamp ## measure; ARGS= goes to quittance bench
 	@$(BIN)/quittance bench $(ARGS)
