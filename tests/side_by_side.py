@@ -2,8 +2,8 @@
 
 python -m tests.side_by_side
 
-The second runner is nice to the first, whose tests look at a clock. Each has servers of its own; the exit code is that of the first
-that failed, and both print their own closing lines.
+The second runner is nice to the first, whose tests look at a clock. Each has servers of its own; the exit code is that of the
+first that failed, and both print their own closing lines.
 """
 
 from __future__ import annotations
