@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+from msgspec.structs import replace
 from starlette.applications import Starlette
 
 import shared
@@ -24,7 +25,7 @@ from contracts.catalogue import MESSAGES
 from contracts.envelope import Envelope, derived_id
 from contracts.forms import message_of
 from contracts.message import Message
-from contracts.payments import CommandRefused, CommandUnneeded
+from contracts.payments import CommandRefused, CommandUnneeded, RecogniseCash
 from services.console import app as console
 from services.console import serving, sessions
 from services.console.app import SERVICE
@@ -104,9 +105,16 @@ class Office:
         wish = message_of(MESSAGES[asked["type"]], asked["data"])
         self.wished.append(wish)
         who, role = request.headers["Quittance-Actor"], request.headers["Quittance-Role"]
-        facts = self.ledger.do(wish, actor=who, role=role)
+        facts = self.ledger.do(self._addressed(wish), actor=who, role=role)
         await self.catch_up()
         return httpx.Response(200, json=_outcome(facts[0]))
+
+    def _addressed(self, wish: Message) -> Message:
+        """The gateway fills in where an account lives; nobody may say it himself."""
+        if isinstance(wish, RecogniseCash) and wish.account is not None and (known := self.ledger.account(wish.account)):
+            assert wish.account_home is None, "a caller does not say where an account lives"
+            return replace(wish, account_home=known.home)
+        return wish
 
     async def client(self, name: str) -> httpx.AsyncClient:
         port = self.app.state.settings.port

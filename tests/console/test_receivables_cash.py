@@ -225,7 +225,7 @@ async def test_an_entry_in_suspense_is_recognised_and_teaches(desk: Office) -> N
     page = await desk.act("rose", S1, do="recognise", account="acme", learn="1")
     assert "S1/9 is acme&#39;s." in page.text
     wish = next(each for each in desk.wished if isinstance(each, RecogniseCash))
-    assert (wish.account, wish.account_home, wish.by, wish.learn) == ("acme", "acme", "person", True)
+    assert (wish.account, wish.account_home, wish.by, wish.learn) == ("acme", None, "person", True)
     row = await cash.entry(desk.pool, (), f"{BANK}/S1/9")
     assert row is not None and row.state == "recognised" and row.account == "acme"
     assert f"/cash/{row.receipt}" in await desk.read("rose", f"/cash?on={S1}")
