@@ -7,11 +7,8 @@
 (() => {
   const desk = document.getElementById("cash");
   if (!desk) return;
-  const AGAIN_MS = 200; // between two looks at the queue
   const IDLE_MS = 60000; // ages move by days: a look now and then is enough when nothing else happens
-  const RETRY_MS = 2000;
-  const HOLD_AFTER_MS = 1000, HOLD_EVERY_MS = 15000; // who stays with a receipt has it in hand; who steps past it does not
-  const LIVE = { "Quittance-Live": "1", "HX-Request": "true" };
+  const { parsed, fetched, posted, paced, holder } = atDesk;
   const NARROW = matchMedia("(max-width: 760px)");
 
   const queue = () => document.getElementById("queue");
@@ -22,14 +19,6 @@
   const busy = () => hand().querySelector("details[open]");
 
   // --- asking ----------------------------------------------------------------------------------------------------------
-  const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
-  const fetched = async (path) => {
-    try {
-      const answer = await fetch(path, { headers: { ...LIVE, "HX-Current-URL": location.href } });
-      if (answer.status === 401) { location.reload(); return null; }
-      return answer.ok ? await answer.text() : null;
-    } catch { return null; } // the stream's pill says since when
-  };
   const address = (changed) => {
     const query = new URLSearchParams(queue().dataset.address.split("?")[1] ?? "");
     for (const [name, value] of Object.entries(changed)) query.set(name, value);
@@ -200,15 +189,6 @@
     hand().classList.remove("sending");
     arrive(text, name);
   };
-  const posted = async (path, body) => {
-    try {
-      const answer = await fetch(path, { method: "POST", body, headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-      if (answer.status === 401) location.reload();
-      return await answer.text();
-    } catch {
-      return '<p class="notice bad outcome" role="alert"><b>The console does not answer.</b> Send it again in a moment: it counts once.</p>';
-    }
-  };
   const arrive = (text, name) => {
     const made = parsed(text).getElementById("hand");
     const news = made ? made.querySelector("[data-part=news]") : null;
@@ -222,45 +202,21 @@
   const tellNews = (html) => { const news = hand().querySelector("[data-part=news]"); if (news) news.innerHTML = html; };
 
   // --- who has it ------------------------------------------------------------------------------------------------------------
-  const holding = document.getElementById("holding");
-  let held = 0;
-  const hold = () => { clearTimeout(held); held = setTimeout(holdNow, HOLD_AFTER_MS); };
-  const holdNow = () => {
-    clearTimeout(held);
-    if (!holding || document.hidden || !hand().querySelector("[data-part=acts]")) return;
-    holding.elements.on.value = inHand();
-    fetch(holding.action, { method: "POST", body: new URLSearchParams(new FormData(holding)), headers: LIVE }).catch(() => {});
-    held = setTimeout(holdNow, HOLD_EVERY_MS);
-  };
+  const hold = holder((fields) => { fields.on.value = inHand() ?? ""; return hand().querySelector("[data-part=acts]"); });
 
   // --- the queue, when something changed ---------------------------------------------------------------------------------------
-  let looking = false, again = false, lookedAt = 0, timer = 0;
-  const look = () => {
-    if (looking) { again = true; return; }
-    clearTimeout(timer);
-    timer = setTimeout(lookNow, Math.max(0, lookedAt + AGAIN_MS - performance.now()));
-  };
-  const lookNow = async () => {
-    let nextMs = RETRY_MS;
-    looking = true; again = false; lookedAt = performance.now();
-    try {
-      const made = parsed((await fetched(address({ on: inHand() }).replace("/cash?", "/cash/rows?"))) ?? "");
-      const figures = made.getElementById("figures"), table = made.getElementById("queue");
-      if (!figures || !table) return;
-      const shown = document.getElementById("figures");
-      if (shown.innerHTML !== figures.innerHTML) shown.innerHTML = figures.innerHTML;
-      if (queue().innerHTML !== table.innerHTML) queue().replaceWith(table);
-      nextMs = IDLE_MS;
-      mark();
-      if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
-      if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.on, false);
-    } finally {
-      looking = false;
-      clearTimeout(timer);
-      timer = setTimeout(lookNow, nextMs);
-      if (again) look();
-    }
-  };
+  const look = paced(async () => {
+    const made = parsed((await fetched(address({ on: inHand() }).replace("/cash?", "/cash/rows?"))) ?? "");
+    const figures = made.getElementById("figures"), table = made.getElementById("queue");
+    if (!figures || !table) return false;
+    const shown = document.getElementById("figures");
+    if (shown.innerHTML !== figures.innerHTML) shown.innerHTML = figures.innerHTML;
+    if (queue().innerHTML !== table.innerHTML) queue().replaceWith(table);
+    mark();
+    if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
+    if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.on, false);
+    return true;
+  }, IDLE_MS);
 
   // --- keys and clicks -----------------------------------------------------------------------------------------------------------
   window.quittanceKeys = [["j", "next"], ["k", "the one before"], ["1–9", "choose a proposal, ↵ takes it"], ["[", "from the oldest"], ["]", "window after"], ["space", "in the grid: fill the row"], ["d", "in the grid: its rest is a difference"], ["Ctrl ↵", "in the grid: allocate"]];
@@ -319,7 +275,6 @@
   });
 
   for (const word of ["cash", "again"]) document.body.addEventListener(`live:${word}`, look);
-  timer = setTimeout(lookNow, IDLE_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { look(); hold(); } });
   mark();
   fill();

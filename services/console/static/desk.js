@@ -7,11 +7,8 @@
 (() => {
   const desk = document.getElementById("desk");
   if (!desk) return;
-  const AGAIN_MS = 200; // between two looks at the queue: with the way of a change to the page well below half a second
   const IDLE_MS = 20000; // clocks run on when nothing else happens
-  const RETRY_MS = 2000; // a look that got no answer is taken again
-  const HOLD_AFTER_MS = 1000, HOLD_EVERY_MS = 15000; // who stays with an order has it in hand; who steps past it does not
-  const LIVE = { "Quittance-Live": "1", "HX-Request": "true" };
+  const { parsed, fetched, posted, paced, holder } = atDesk;
   const NARROW = matchMedia("(max-width: 760px)");
 
   const queue = () => document.getElementById("queue");
@@ -97,15 +94,6 @@
     hand().classList.remove("sending");
     arrive(text, order, body);
   };
-  const posted = async (path, body) => {
-    try {
-      const answer = await fetch(path, { method: "POST", body, headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-      if (answer.status === 401) location.reload();
-      return await answer.text();
-    } catch {
-      return '<p class="notice bad outcome" role="alert"><b>The console does not answer.</b> Send it again in a moment: it counts once.</p>';
-    }
-  };
   const arrive = (text, order, body) => {
     const made = parsed(text).getElementById("hand");
     const news = made ? made.querySelector("[data-part=news]") : null;
@@ -128,43 +116,19 @@
   };
 
   // --- who has it -------------------------------------------------------------------------------------------------------
-  const holding = document.getElementById("holding");
-  let held = 0;
-  const hold = () => { clearTimeout(held); held = setTimeout(holdNow, HOLD_AFTER_MS); };
-  const holdNow = () => {
-    clearTimeout(held);
-    if (!holding || document.hidden || !hand().querySelector("[data-part=acts]")) return;
-    holding.elements.order.value = inHand();
-    fetch(holding.action, { method: "POST", body: new URLSearchParams(new FormData(holding)), headers: LIVE }).catch(() => {});
-    held = setTimeout(holdNow, HOLD_EVERY_MS);
-  };
+  const hold = holder((fields) => { fields.order.value = inHand() ?? ""; return hand().querySelector("[data-part=acts]"); });
 
   // --- the queue, when something changed -----------------------------------------------------------------------------
-  let looking = false, again = false, lookedAt = 0, timer = 0;
-  const look = () => {
-    if (looking) { again = true; return; }
-    clearTimeout(timer);
-    timer = setTimeout(lookNow, Math.max(0, lookedAt + AGAIN_MS - performance.now()));
-  };
-  const lookNow = async () => {
-    let nextMs = RETRY_MS;
-    looking = true; again = false; lookedAt = performance.now();
-    try {
-      const made = parsed((await fetched(rowsAddress())) ?? "");
-      const figures = made.getElementById("figures"), table = made.getElementById("queue");
-      if (!figures || !table) return;
-      replaceIfOther(document.getElementById("figures"), figures);
-      renew(table);
-      nextMs = IDLE_MS;
-      if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
-      if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.order, false);
-    } finally {
-      looking = false;
-      clearTimeout(timer);
-      timer = setTimeout(lookNow, nextMs);
-      if (again) look();
-    }
-  };
+  const look = paced(async () => {
+    const made = parsed((await fetched(rowsAddress())) ?? "");
+    const figures = made.getElementById("figures"), table = made.getElementById("queue");
+    if (!figures || !table) return false;
+    replaceIfOther(document.getElementById("figures"), figures);
+    renew(table);
+    if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
+    if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.order, false);
+    return true;
+  }, IDLE_MS);
   const replaceIfOther = (was, now) => { if (was.innerHTML !== now.innerHTML) was.innerHTML = now.innerHTML; };
   const plain = (row) => row.outerHTML.replace(/ aria-selected="\w+"/, "").replace(/ class="arrived"/, "").replace(/ style="--used: \d+%"/, "");
   const renew = (table) => {
@@ -198,14 +162,6 @@
   };
 
   // --- asking ------------------------------------------------------------------------------------------------------------
-  const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
-  const fetched = async (path) => {
-    try {
-      const answer = await fetch(path, { headers: { ...LIVE, "HX-Current-URL": location.href } });
-      if (answer.status === 401) { location.reload(); return null; }
-      return answer.ok ? await answer.text() : null;
-    } catch { return null; } // the stream's pill says since when
-  };
   const address = (changed) => {
     const query = new URLSearchParams(queue().dataset.address.split("?")[1] ?? "");
     for (const [name, value] of Object.entries(changed)) query.set(name, value);
@@ -272,7 +228,6 @@
   });
 
   for (const word of ["desk", "day", "again"]) document.body.addEventListener(`live:${word}`, look);
-  timer = setTimeout(lookNow, IDLE_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { look(); hold(); } });
   mark();
   counted();
