@@ -48,7 +48,7 @@ class Covers(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: Amount
 
 
-class Discount(msgspec.Struct, frozen=True, kw_only=True):
+class Discount(msgspec.Struct, frozen=True):
     """Of an invoice paid by this day so many basis points (hundredths of a percent) may be deducted."""
 
     until_on: Day
@@ -222,7 +222,7 @@ class CommandUnneeded(Fact, frozen=True, kw_only=True, omit_defaults=True):
 # --- from the bank --------------------------------------------------------------------------------------------------
 
 
-class AdviceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AdviceLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a payer's advice: this document, so much paid, so much deducted by the payer and why."""
 
     reference: Code

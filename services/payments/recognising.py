@@ -57,7 +57,7 @@ def payment_of(entry: BankEntry) -> values.Payment:
         end_to_end=entry.end_to_end,
         payer=entry.payer,
         payer_account=entry.payer_account,
-        lines=tuple(values.AdviceLine(line.reference, line.amount_minor) for line in entry.lines),
+        lines=entry.lines,
     )
 
 

@@ -57,8 +57,9 @@ async def settle_all(connection: asyncpg.Connection, receipts: Sequence[Receipt]
         return []
     cases = await _cases(connection, receipts, on)
     answers: dict[str, Message] = {}
-    await _by_name(connection, cases, answers, on)
-    await _by_all(connection, [case for case in cases if case.receipt.receipt not in answers], answers)
+    named = await _named(connection, cases, on)
+    _by_name(cases, named, answers)
+    await _by_all(connection, [case for case in cases if case.receipt.receipt not in answers], named, answers)
     return [(case.receipt.home, answers[case.receipt.receipt]) for case in cases]
 
 
@@ -96,7 +97,7 @@ def _case(receipt: Receipt, account: Account, advices: Iterable[Advice], policy:
         end_to_end=receipt.end_to_end,
         payer=receipt.payer,
         payer_account=receipt.payer_account,
-        lines=tuple(msgspec.convert(msgspec.to_builtins(line), values.AdviceLine) for line in lines),
+        lines=lines,
         charges_minor=receipt.charges_minor,
     )
     group = receipt.account == receipt.home
@@ -134,13 +135,16 @@ def _keys(payment: values.Payment) -> tuple[str, ...]:
 # --- by what is named ---------------------------------------------------------------------------------------------------
 
 
-async def _by_name(connection: asyncpg.Connection, cases: Sequence[Case], answers: dict[str, Message], on: dt.date) -> None:
+async def _named(connection: asyncpg.Connection, cases: Sequence[Case], on: dt.date) -> Mapping[str, LedgerIndex]:
     homes = list({case.receipt.home for case in cases})
     keys = list({key for case in cases for key in case.keys})
     references = list({case.payment.reference for case in cases if case.payment.reference})
-    items = await named_items(connection, homes, keys, references, on)
+    return await named_items(connection, homes, keys, references, on)
+
+
+def _by_name(cases: Sequence[Case], named: Mapping[str, LedgerIndex], answers: dict[str, Message]) -> None:
     for case in cases:
-        index = items.get(case.receipt.home)
+        index = named.get(case.receipt.home)
         if index is None:
             continue
         outcome = match_in(index, case.payment, case.rules, case.accounts)
@@ -198,7 +202,7 @@ def open_value(item: Item) -> values.Open:
         reference=item.reference,
         order=item.order or "",
         po_number=item.po_number,
-        discounts=tuple(values.Discount(each.until_on, each.basis_points) for each in item.discounts),
+        discounts=item.discounts,
         disputed_minor=item.disputed_minor,
     )
 
@@ -206,20 +210,25 @@ def open_value(item: Item) -> values.Open:
 # --- by all that is open ------------------------------------------------------------------------------------------------
 
 
-async def _by_all(connection: asyncpg.Connection, cases: Sequence[Case], answers: dict[str, Message]) -> None:
+async def _by_all(
+    connection: asyncpg.Connection, cases: Sequence[Case], named: Mapping[str, LedgerIndex], answers: dict[str, Message]
+) -> None:
     if not cases:
         return
-    homes = list({case.receipt.home for case in cases})
-    items = await open_items(connection, homes)
-    settled = await named_items(
-        connection, homes, list({key for case in cases for key in case.keys}), [], cases[0].receipt.received_on
-    )
+    items = await open_items(connection, list({case.receipt.home for case in cases}))
+    whole = {home: len(found) <= CANDIDATES_MAX for home, found in items.items()}
+    indexes = {home: _index_of_all(found, named.get(home)) for home, found in items.items()}
+    nothing = LedgerIndex(())
     for case in cases:
-        found = items.get(case.receipt.home, [])
-        before = settled.get(case.receipt.home)
-        index = LedgerIndex([open_value(item) for item in found[:CANDIDATES_MAX]], dict(before.settled) if before else None)
+        home = case.receipt.home
+        index = indexes.get(home) or named.get(home) or nothing
         outcome = match_in(index, case.payment, case.rules, case.accounts)
-        answers[case.receipt.receipt] = _answer(case, outcome, index, whole=len(found) <= CANDIDATES_MAX)
+        answers[case.receipt.receipt] = _answer(case, outcome, index, whole=whole.get(home, True))
+
+
+def _index_of_all(items: Sequence[Item], named: LedgerIndex | None) -> LedgerIndex:
+    """All that is looked at of a group, with what it names and has settled lately: one for all its receipts."""
+    return LedgerIndex([open_value(item) for item in items[:CANDIDATES_MAX]], dict(named.settled) if named else None)
 
 
 async def open_items(connection: asyncpg.Connection, homes: list[str]) -> dict[str, list[Item]]:

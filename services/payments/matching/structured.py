@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from stdnum import iso11649, luhn
+from stdnum import luhn
 from stdnum.be import ogm_vcs
 from stdnum.ch import esr
+
+from shared.receivables.references import rf_valid
 
 _RF = re.compile(r"\bRF[ -]?[0-9]{2}(?:[ -]?[A-Z0-9]){1,21}\b")
 _OGM = re.compile(r"[+*]{3} ?([0-9]{3}/?[0-9]{4}/?[0-9]{5}) ?[+*]{3}")
@@ -32,12 +34,6 @@ class Structured(NamedTuple):
 def compact(text: str) -> str:
     """Capitals and digits only: how references are compared."""
     return _SEPARATORS.sub("", text.upper())
-
-
-def rf_with_check(number: str) -> str:
-    """`RF` reference of a number (ISO 11649: 98 − (number + RF00 with A=10…) mod 97)."""
-    digits = "".join(str(int(sign, 36)) for sign in compact(number) + "RF00")
-    return f"RF{98 - int(digits) % 97:02d}{compact(number)}"
 
 
 def is_finnish(digits: str) -> bool:
@@ -75,7 +71,7 @@ def verified(reference: str) -> tuple[Structured, ...]:
     if len(text) < LENGTH_MIN:
         return ()
     if text.startswith("RF"):
-        return (Structured("RF", text, text[4:]),) if iso11649.is_valid(text) else ()
+        return (Structured("RF", text, text[4:]),) if rf_valid(text) else ()
     return tuple(_national(text, reference.strip()))
 
 

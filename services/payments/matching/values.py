@@ -11,23 +11,15 @@ from types import MappingProxyType
 
 import msgspec
 
+from contracts.payments import AdviceLine as AdviceLine
+from contracts.payments import Discount as Discount
+
 CREDITS = ("credit_note", "receipt")
 """Kinds whose open amount is negative."""
 
 
 PREFIXES = ("INV", "INVOICE", "RE", "RG", "RECHNUNG", "FA", "FACT", "FACTURE", "FACTURA", "FACTUUR", "SI", "BILL", "CN")
 """Words that people put before the number of a document of ours."""
-
-
-class AdviceLine(msgspec.Struct, frozen=True):
-    """One line of a customer's payment advice: cash paid for `reference`, what was taken off it and why (P4)."""
-
-    reference: str
-    amount_minor: int
-    taken_minor: int = 0
-    discount_minor: int = 0
-    reason: str = ""
-    document_on: dt.date | None = None
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +43,6 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(
                 f"receipt {self.receipt}: {self.amount_minor} less {self.charges_minor} is no money in; pass positive amounts"
             )
-
-
-class Discount(msgspec.Struct, frozen=True):
-    """Early-payment terms: so many basis points off the document, if paid by that day."""
-
-    until_on: dt.date
-    basis_points: int
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True):
