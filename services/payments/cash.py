@@ -26,7 +26,6 @@ from contracts.payments import (
     CashWithdrawn,
     GiveBackCash,
     ItemPosted,
-    ItemSettled,
     KeepOnAccount,
     PayerLearned,
     Posting,
@@ -42,7 +41,7 @@ from contracts.payments import (
     WithdrawCash,
 )
 from services.payments import ledger
-from services.payments.items import open_day
+from services.payments.items import item_of, open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import (
@@ -294,28 +293,9 @@ def _base_of(state: State, receipt: Receipt, paid_minor: int) -> int:
 def _settled(state: State, receipt: Receipt, match: str, lines: tuple[Settle, ...], base_minor: int, sign: int) -> Iterator[Fact]:
     """Every item's own fact, and the receipt's; `sign` -1 takes it back."""
     for line in lines:
-        yield _moved(_item(state, line.item), sign * line.settled_minor, sign * (line.base_minor or 0), match)
+        yield settled(item_of(state, line.item), sign * line.settled_minor, sign * (line.base_minor or 0), match)
     if paid := sum(line.paid_minor for line in lines):
-        yield _moved(_item(state, receipt.receipt), -sign * paid, -sign * base_minor, match)
-
-
-def _moved(item: Item, settled_minor: int, base_minor: int, by: str) -> Fact:
-    return ItemSettled(
-        account=item.account,
-        item=item.item,
-        kind=item.kind,
-        settled_minor=settled_minor,
-        open_minor=item.open_minor - settled_minor,
-        due_on=item.due_on,
-        by=by,
-        base_minor=base_minor,
-    )
-
-
-def _item(state: State, name: str) -> Item:
-    item = state.items[name]
-    assert item is not None, "a match names only items that are known"
-    return item
+        yield settled(item_of(state, receipt.receipt), -sign * paid, -sign * base_minor, match)
 
 
 def _entries(receipt: Receipt, match: str, lines: tuple[Settle, ...], base_minor: int, on: dt.date, sign: int) -> Iterator[Fact]:
@@ -504,7 +484,7 @@ def _withdrawn(state: State, receipt: Receipt, wish: WithdrawCash, moment: Momen
 
 def _owed(state: State, receipt: Receipt, moment: Moment) -> Iterator[Fact]:
     """What of a receipt that the bank took back was paid back or written back before: the account owes it now."""
-    own = _item(state, receipt.receipt)
+    own = item_of(state, receipt.receipt)
     owed, base = own.open_minor - own.amount_minor, own.open_base_minor - own.base_minor
     if not owed:
         return
@@ -530,16 +510,7 @@ def _out(state: State, receipt: Receipt, kind: str, to: str, moment: Moment) -> 
     own = state.items[receipt.receipt]
     assert own is not None
     name = short(kind[0].upper(), receipt.receipt)
-    yield ItemSettled(
-        account=receipt.account,
-        item=receipt.receipt,
-        kind=RECEIPT,
-        settled_minor=own.open_minor,
-        open_minor=0,
-        due_on=own.due_on,
-        by=name,
-        base_minor=own.open_base_minor,
-    )
+    yield settled(own, own.open_minor, own.open_base_minor, name)
     lines = ledger.pair(ledger.RECEIVABLES, to, -own.open_minor, own.currency, -own.open_base_minor, receipt.receipt)
     yield ledger.entry(receipt.account, name, kind, open_day(state, moment.at.date()), lines)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from contracts.message import Fact
-from contracts.payments import BillingErrorFound, ItemPosted, PostItem
+from contracts.payments import BillingErrorFound, ItemPosted, ItemSettled, PostItem
 from services.payments import ledger
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, unneeded
@@ -123,3 +123,26 @@ def _entered(wish: PostItem, due_on: dt.date, policy: Policy, moment: Moment, ho
     debit, credit = (ledger.RECEIVABLES, ledger.SALES) if sign > 0 else (ledger.RETURNS, ledger.RECEIVABLES)
     lines = ledger.pair(debit, credit, wish.amount_minor, wish.currency, base, wish.item)
     yield ledger.entry(wish.account, name, wish.kind, wish.document_on, lines, text=wish.text)
+
+
+# --- settled ----------------------------------------------------------------------------------------------------------
+
+
+def item_of(state: State, name: str) -> Item:
+    item = state.items[name]
+    assert item is not None, "only items that are known are settled"
+    return item
+
+
+def settled(item: Item, settled_minor: int, base_minor: int, by: str) -> ItemSettled:
+    """So much of an item is settled, with its sign (the other one takes it back), by this match, offset, payout or withdrawal."""
+    return ItemSettled(
+        account=item.account,
+        item=item.item,
+        kind=item.kind,
+        settled_minor=settled_minor,
+        open_minor=item.open_minor - settled_minor,
+        due_on=item.due_on,
+        by=by,
+        base_minor=base_minor,
+    )

@@ -15,7 +15,6 @@ from contracts.envelope import derived_id
 from contracts.message import Fact, Message
 from contracts.payments import (
     EntryPosted,
-    ItemSettled,
     ItemsOffset,
     OffsetItems,
     OffsetUndone,
@@ -25,7 +24,7 @@ from contracts.payments import (
     UndoOffset,
 )
 from services.payments import ledger
-from services.payments.items import open_day
+from services.payments.items import item_of, open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import CREDITS, DEBTS, Item, Match, State, short
@@ -128,34 +127,15 @@ def _set_off(state: State, credit: Item, wish: OffsetItems, moment: Moment) -> I
 
 
 def _with_base(state: State, line: Settle) -> Settle:
-    debt = _item(state, line.item)
+    debt = item_of(state, line.item)
     return replace(line, account=None, base_minor=ledger.share(debt.open_base_minor, line.settled_minor, debt.open_minor))
-
-
-def _item(state: State, name: str) -> Item:
-    item = state.items[name]
-    assert item is not None, "an offset names only items that are known"
-    return item
 
 
 def _settled(state: State, credit: Item, by: str, lines: Sequence[Settle], base_minor: int, sign: int) -> Iterator[Fact]:
     """Every debt's own fact, and the credit's; `sign` -1 takes it back."""
     for line in lines:
-        yield _moved(_item(state, line.item), sign * line.settled_minor, sign * (line.base_minor or 0), by)
-    yield _moved(credit, -sign * sum(line.settled_minor for line in lines), -sign * base_minor, by)
-
-
-def _moved(item: Item, settled_minor: int, base_minor: int, by: str) -> ItemSettled:
-    return ItemSettled(
-        account=item.account,
-        item=item.item,
-        kind=item.kind,
-        settled_minor=settled_minor,
-        open_minor=item.open_minor - settled_minor,
-        due_on=item.due_on,
-        by=by,
-        base_minor=base_minor,
-    )
+        yield settled(item_of(state, line.item), sign * line.settled_minor, sign * (line.base_minor or 0), by)
+    yield settled(credit, -sign * sum(line.settled_minor for line in lines), -sign * base_minor, by)
 
 
 def _postings(credit: Item, lines: Sequence[Settle], base_minor: int) -> list[Posting]:

@@ -16,7 +16,6 @@ from contracts.payments import (
     CarryOutCardRefund,
     CarryOutPayout,
     DeclinePayout,
-    ItemSettled,
     NoteRefundPaid,
     PayoutApproved,
     PayoutDeclined,
@@ -37,7 +36,7 @@ from contracts.payments import (
 )
 from services.payments import ledger
 from services.payments.bank_details import not_payable
-from services.payments.items import open_day
+from services.payments.items import open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import (
@@ -335,7 +334,7 @@ def _signed(payout: Payout, item: Item) -> int:
 def taken(state: State, payout: Payout, item: Item, against: str, moment: Moment) -> Iterator[Fact]:
     """The item's own fact, and the entry: receivables against the ledger account that this goes to."""
     amount, base = _signed(payout, item), base_of(payout, item)
-    yield _moved(item, amount, base, payout.request)
+    yield settled(item, amount, base, payout.request)
     lines = ledger.pair(against, ledger.RECEIVABLES, amount, item.currency, base, item.item)
     on = open_day(state, moment.at.date())
     yield ledger.entry(payout.account, short("P", payout.request), payout.kind, on, lines, text=payout.reason)
@@ -344,23 +343,10 @@ def taken(state: State, payout: Payout, item: Item, against: str, moment: Moment
 def given_back(state: State, payout: Payout, item: Item, against: str, moment: Moment) -> Iterator[Fact]:
     """The same by new entries, the other way round: exactly what was taken is open again."""
     amount = _signed(payout, item)
-    yield _moved(item, -amount, -payout.base_minor, payout.request)
+    yield settled(item, -amount, -payout.base_minor, payout.request)
     lines = ledger.pair(ledger.RECEIVABLES, against, amount, item.currency, payout.base_minor, item.item)
     on, name = open_day(state, moment.at.date()), short("P", payout.request)
     yield ledger.entry(payout.account, short("V", payout.request), f"{payout.kind}_back", on, lines, reverses=name)
-
-
-def _moved(item: Item, settled_minor: int, base_minor: int, by: str) -> Fact:
-    return ItemSettled(
-        account=item.account,
-        item=item.item,
-        kind=item.kind,
-        settled_minor=settled_minor,
-        open_minor=item.open_minor - settled_minor,
-        due_on=item.due_on,
-        by=by,
-        base_minor=base_minor,
-    )
 
 
 # --- reversed -------------------------------------------------------------------------------------------------------

@@ -95,12 +95,10 @@ create index if not exists advice_open on advice (open_account) where open_accou
 create table if not exists payout (
     key text primary key,
     partition smallint not null,
-    asked_account text,
     run text not null,
     body bytea not null
 );
--- What waits for an approver, and what a monthly run gave up (sweeping.given_up).
-create index if not exists payout_asked on payout (asked_account) where asked_account is not null;
+-- What a monthly run gave up (sweeping.given_up).
 create index if not exists payout_of_run on payout (run, key) where run <> '';
 
 create table if not exists outgoing (

@@ -228,11 +228,6 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bank_account: str = ""
     run: str = ""
 
-    @property
-    def asked_account(self) -> str | None:
-        """Set while somebody has to answer it."""
-        return self.account if self.state == ASKED else None
-
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A refund at the bank account that pays it: in one payment file at most, whatever is asked how often."""

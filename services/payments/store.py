@@ -46,7 +46,7 @@ STATEMENTS = Table("statement", Statement, "key", ("bank_account", "closed_on"),
 LANDED = Table("landed", Landed, "key", ("new_at",))
 KNOWN = Table("bank_known", Known, "key", ("provisional_at", "booked_on"), kept=2_000)
 ADVICES = Table("advice", Advice, "advice", ("open_account",), kept=2_000)
-PAYOUTS = Table("payout", Payout, "request", ("asked_account", "run"), kept=2_000)
+PAYOUTS = Table("payout", Payout, "request", ("run",), kept=2_000)
 OUTGOING = Table("outgoing", Outgoing, "request", ("queued_at",), kept=2_000)
 PAYMENT_FILES = Table("payment_file", PaymentFile, "key", kept=500)
 ALIASES = Table("alias", Alias, "alias", ("account", "kind", "value"), kept=2_000)

@@ -79,9 +79,3 @@ async def given_up(connection: asyncpg.Connection, run: str, after: str, limit: 
     """What this monthly run (2026-03) gave up, reversed ones too, page by page after a request. Index: payout_of_run."""
     rows = await connection.fetch("select body from payout where run = $1 and key > $2 order by key limit $3", run, after, limit)
     return [_payout(row["body"]) for row in rows]
-
-
-async def to_answer(connection: asyncpg.Connection, account: str, limit: int) -> list[Payout]:
-    """What of this account waits for an approver. Index: payout_asked."""
-    rows = await connection.fetch("select body from payout where asked_account = $1 order by key limit $2", account, limit)
-    return [_payout(row["body"]) for row in rows]

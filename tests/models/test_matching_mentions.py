@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from services.payments.matching.ledger_index import LedgerIndex
 from services.payments.matching.mentions import mentions
-from services.payments.matching.structured import rf_with_check
 from services.payments.matching.values import AdviceLine, Payment, Rules
+from shared.receivables.references import rf_of
 from tests.models.matching_values import invoice, payment
 
 ITEMS = [
     invoice("INV-1047110", 12_345, account="acme"),
     invoice("INV-2000222", 20_000, account="acme-north"),
     invoice("INV-3003330", 4_407, account="nordic"),
-    invoice("SI0044717", 9_107, account="nordic", reference=rf_with_check("SI0044717")),
+    invoice("SI0044717", 9_107, account="nordic", reference=rf_of("SI0044717")),
     invoice("RE-55818", 5_005, account="other"),
     invoice("FA-55818", 6_006, account="fourth"),
 ]
@@ -54,5 +54,5 @@ def test_a_number_that_two_accounts_share_is_meant_where_its_amount_is_paid() ->
 
 
 def test_a_verified_reference_needs_no_amount() -> None:
-    assert named(payment(50, reference=rf_with_check("SI0044717"))) == {"nordic": True}
+    assert named(payment(50, reference=rf_of("SI0044717"))) == {"nordic": True}
     assert named(payment(50, reference="RF00SI0044717")) == {"nordic": False}

@@ -7,7 +7,6 @@ import datetime as dt
 import pytest
 
 from services.payments.matching.match import match
-from services.payments.matching.structured import rf_with_check
 from services.payments.matching.values import (
     AdviceLine,
     Ambiguous,
@@ -23,6 +22,7 @@ from services.payments.matching.values import (
     Settle,
     Settled,
 )
+from shared.receivables.references import rf_of
 from tests.models.matching_values import DAY, credit, invoice, paid, payment
 
 RULES = Rules()
@@ -66,7 +66,7 @@ def test_a_structured_reference_with_right_check_digits_is_the_first_proof() -> 
 
 
 def test_a_structured_reference_may_contain_the_invoice_number() -> None:  # P6a
-    assert paid(outcome(payment(4_407, reference=rf_with_check("2026305522")))) == {"INV-2026-305522": 4_407}
+    assert paid(outcome(payment(4_407, reference=rf_of("2026305522")))) == {"INV-2026-305522": 4_407}
 
 
 def test_one_check_digit_is_believed_only_where_the_amount_agrees() -> None:

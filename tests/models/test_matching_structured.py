@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.payments.matching.structured import is_belgian, is_finnish, is_kid, is_swiss, quoted_in, rf_with_check, verified
+from services.payments.matching.structured import is_belgian, is_finnish, is_kid, is_swiss, quoted_in, verified
+from shared.receivables.references import rf_of
 
 RF_VECTORS = {"TU06FX": "96", "ISO11649": "60", "1234512345": "45", "AB2G5": "68", "539007547034": "18"}
 NATIONAL = {
@@ -23,7 +24,7 @@ def schemes(reference: str) -> set[str]:
 
 @pytest.mark.parametrize(("number", "check"), RF_VECTORS.items())
 def test_rf_check_digits_are_those_of_the_standard(number: str, check: str) -> None:  # F4
-    assert rf_with_check(number) == f"RF{check}{number}"
+    assert rf_of(number) == f"RF{check}{number}"
     assert schemes(f"RF{check}{number}") == {"RF"}
 
 
@@ -67,7 +68,7 @@ def test_a_text_quotes_rf_in_blocks_of_four_and_words_may_follow() -> None:
 
 @given(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=21), st.data())
 def test_any_substituted_digit_of_an_rf_reference_is_noticed(number: str, data: st.DataObject) -> None:
-    reference = rf_with_check(number)
+    reference = rf_of(number)
     digits = [at for at, sign in enumerate(reference) if at > 1 and sign.isdigit()]
     at = data.draw(st.sampled_from(digits))
     other = data.draw(st.sampled_from([sign for sign in "0123456789" if sign != reference[at]]))

@@ -25,7 +25,6 @@ from shared.receivables.ageing import Ledger, shares_bp
 
 UNALLOCATED_SHOWN, UNALLOCATED_MAX = 100, 20_000
 KINDS = ("receipt", "credit_note")
-LATE_TONES = ("", "warn", "bad")
 
 
 class Row(NamedTuple):

@@ -19,10 +19,6 @@ def creditor_reference(text: str) -> str:
     return next((found[0] for found in _RF.finditer(text.upper()) if _mod97(found[0]) == 1), "")
 
 
-def is_iban(text: str) -> bool:
-    return bool(_IBAN.fullmatch(text)) and _mod97(text) == 1
-
-
 def looks_like_iban(text: str) -> bool:
     """The shape alone: a bank that masks account numbers still means one."""
     return bool(_IBAN.fullmatch(text))

@@ -21,7 +21,6 @@ from contracts.payments import (
     CarryOutCardRefund,
     CashReceived,
     ItemPosted,
-    ItemSettled,
     NoteCardOutcome,
     RefundCardPayment,
     RefundReturned,
@@ -35,7 +34,7 @@ from contracts.payments import (
 from services.payments import cash, ledger, payouts
 from services.payments.cards.port import CAPTURE, CAPTURED, CHARGED_BACK, DECLINED, OUTCOMES, REFUND, REFUND_DECLINED, REFUNDED
 from services.payments.cards.token import looks_like_card
-from services.payments.items import open_day
+from services.payments.items import open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, unneeded
 from services.payments.state import (
@@ -353,16 +352,7 @@ def _charged_back(state: State, own: Item, card: Card, wish: TakeBackCard, momen
 
 def _out(state: State, own: Item, taken_minor: int, wish: TakeBackCard, moment: Moment) -> Iterator[Fact]:
     base, name = _base_of(own, taken_minor), short("K", wish.key)
-    yield ItemSettled(
-        account=own.account,
-        item=own.item,
-        kind=RECEIPT,
-        settled_minor=-taken_minor,
-        open_minor=own.open_minor + taken_minor,
-        due_on=own.due_on,
-        by=name,
-        base_minor=base,
-    )
+    yield settled(own, -taken_minor, base, name)
     lines = ledger.pair(ledger.RECEIVABLES, ledger.CARDS, taken_minor, own.currency, -base, own.item)
     yield ledger.entry(own.account, name, "charged_back", open_day(state, moment.at.date()), lines)
 
