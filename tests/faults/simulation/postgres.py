@@ -96,7 +96,7 @@ class Server:
         real = self._idle.pop() if self._idle else await self._dial()
         await real.execute(
             f"set search_path to \"{schema}\", sim, pg_catalog; set lock_timeout = '{REAL_LOCK_WAIT}'; set jit = off;"
-            "set synchronous_commit = off;"
+            "set synchronous_commit = off; set plan_cache_mode = force_generic_plan;"  # planning is a sixth of a seed's cost
             f"set client_min_messages = error; set sim.now = '{EPOCH.isoformat()}'"
         )
         return real
@@ -158,6 +158,10 @@ class Database:
         for session in self.sessions:
             session.end()
 
+    def others_hold(self, mine: Connection) -> bool:
+        """Whether another session of the same service is in a transaction."""
+        return any(each.in_transaction and each.service == mine.service for each in self.sessions if each is not mine)
+
     def prune(self) -> None:
         self.sessions = [session for session in self.sessions if not session.ended]
 
@@ -204,7 +208,7 @@ class Connection:
         self.ended = False
         self.closed = False
         self._busy = False
-        self._in_transaction = False
+        self.in_transaction = False
         self._failed = False
         self._asked = 0
         self._notifies = False
@@ -256,11 +260,11 @@ class Connection:
     # --- transactions -------------------------------------------------------------------------------------------------
 
     async def begin(self, isolation: str | None, readonly: bool) -> None:
-        assert not self._in_transaction, "nested transactions are not simulated; nobody uses them"
+        assert not self.in_transaction, "nested transactions are not simulated; nobody uses them"
         level = f" isolation level {isolation.replace('_', ' ')}" if isolation else ""
         mode = f"begin{level}{' read only' if readonly else ''}"
-        await self._ask("begin", lambda real: real.execute(mode))
-        self._in_transaction, self._notifies = True, False
+        await self._ask("begin", lambda real: real.execute(f"{mode}; {self._clock_set()}"))
+        self.in_transaction, self._notifies = True, False
 
     async def commit(self) -> None:
         if self._failed:
@@ -312,29 +316,40 @@ class Connection:
         """By the real server; where it would wait for a lock, wait in virtual time and try again."""
         database, waited_until = self._database, self._database.loop.now_s + LOCK_WAIT_S_MAX
         lowered = query.lower()
-        guarded = self._in_transaction and step == "statement" and any(word in lowered for word in MAY_WAIT)
+        timed = not self.in_transaction and ("now()" in lowered or "insert" in lowered)
         while True:
+            guarded = self._may_wait(lowered, step)
             try:
-                result = database.server.do(self._really(guarded, "now()" in lowered or "insert" in lowered, work))
+                result = database.server.do(self._really(guarded, timed, work))
             except asyncpg.LockNotAvailableError:
-                if self._in_transaction and not guarded:
-                    database.surprised(f"waits for a lock, and MAY_WAIT does not say so: {query}")
+                if self.in_transaction and not guarded:
+                    database.surprised(f"waits for a lock, and `_may_wait` does not say so: {query}")
                 if database.loop.now_s >= waited_until:
                     raise
                 await database.lock_moved(self.service)
                 self._check_open()
                 continue
             except asyncpg.PostgresError:
-                self._failed = self._in_transaction
+                self._failed = self.in_transaction
                 raise
             self._after(lowered, step)
             return result
+
+    def _may_wait(self, lowered: str, step: str) -> bool:
+        """In a transaction, for another session that is in one too, which may hold a row; for an advisory lock always."""
+        if not self.in_transaction or step != "statement" or not any(word in lowered for word in MAY_WAIT):
+            return False
+        return "advisory" in lowered or self._database.others_hold(self)
+
+    def _clock_set(self) -> str:
+        """As for PostgreSQL, a transaction's `now()` is when it began."""
+        return f"set sim.elapsed = '{self._database.loop.now_s + self._database.clock_off_s:.6f} s'"
 
     async def _really(self, guarded: bool, timed: bool, work: Work) -> Any:
         real = self._real
         before: list[str] = []
         if timed:
-            before.append(f"set sim.elapsed = '{self._database.loop.now_s + self._database.clock_off_s:.6f} s'")
+            before.append(self._clock_set())
         if guarded:
             before.append("savepoint waits")
         if before:
@@ -350,9 +365,9 @@ class Connection:
         database = self._database
         self._notifies = self._notifies or "pg_notify" in lowered
         if step in ("commit", "rollback"):
-            self._in_transaction = self._failed = False
+            self.in_transaction = self._failed = False
             database.moved(self.service)
-        if step in ("commit", "statement") and not self._in_transaction and self._notifies:
+        if step in ("commit", "statement") and not self.in_transaction and self._notifies:
             self._notifies = False
             database.notify(self.service)
         if step == "commit":
@@ -379,16 +394,16 @@ class Connection:
         self.ended = True
         if not self.closed:
             self._why = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
-        self._in_transaction = False
+        self.in_transaction = False
         self._database.server.give_back(self._real)
         self._database.moved(self.service)
 
     def _mind_idleness(self) -> None:
-        if self._in_transaction and self._idle_s is not None and not self.ended:
+        if self.in_transaction and self._idle_s is not None and not self.ended:
             self._database.loop.outside(self._idle_s, self._end_if_idle, self._asked)
 
     def _end_if_idle(self, asked: int) -> None:
-        if asked == self._asked and self._in_transaction and not self.ended:
+        if asked == self._asked and self.in_transaction and not self.ended:
             self._why = asyncpg.IdleInTransactionSessionTimeoutError("terminating connection due to idle-in-transaction timeout")
             self.end()
 
