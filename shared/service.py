@@ -57,7 +57,8 @@ refused to them as well."""
 class Timer(msgspec.Struct, frozen=True):
     """A deadline as a row. `kind` and `key` name it within its partition; `due` None clears it.
 
-    `cursor` is how far a timer with more work than one step has come.
+    `cursor` is how far a timer with more work than one step has come. `home`: whose it is; its step then reads rows of that home
+    only, so that steps of several homes may share a batch. Empty when it is the partition's.
     """
 
     kind: str

@@ -213,3 +213,34 @@ async def test_timers_that_are_one_command_are_decided_among_the_messages(stack:
             )
         ]
         assert await stage.value("select count(*) from timer") == 0
+
+
+async def test_steps_of_many_groups_share_a_transaction(stack: Servers) -> None:
+    """Cash that frees forty groups is not forty commits, which a desk that stood still for a while would never catch up with."""
+    many = homes(each=40)[:40]
+    async with stage_on(stack) as stage:
+        for home in many:
+            await stage.say(home, order(home, home, days=1))
+        await stage.say(many[0], order("late", many[0]), at=BEGAN + 2 * DAY)
+        async with stage.running():
+            await stage.decided(81)
+        assert (await _said(stage))[40:80] == [(LAPSED, f"web/{home}", BEGAN + DAY) for home in sorted(many)]
+        steps = "select count(distinct xmin::text) from journal where position($1::bytea in body) > 0"
+        assert await stage.value(steps, b"reservation_lapsed") == 2
+
+
+async def test_a_step_sees_what_the_one_before_it_did_to_the_same_group(stack: Servers) -> None:
+    seen: list[int] = []
+
+    async def looking(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
+        seen.append(await connection.fetchval("select count(*) from orders where home = $1", timer.home))
+        return Step([ledger_service.lapsed(timer)])
+
+    home, _ = homes()
+    service = replace(ledger_service.SERVICE, fires={**ledger_service.SERVICE.fires, "lapse": looking})
+    async with stage_on(stack, service) as stage:
+        await stage.say(home, *[order(n, home, days=1) for n in range(3)])
+        await stage.say(home, order("late", home), at=BEGAN + 2 * DAY)
+        async with stage.running():
+            await stage.decided(7)
+    assert seen == [3, 2, 1]

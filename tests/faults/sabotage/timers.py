@@ -117,6 +117,13 @@ GUARDS = (
         hangs=True,
     ),
     Guard(
+        name="a step that shares a batch sees what its group has done",
+        promise="6, Storms",
+        file="shared/engine.py",
+        takes_out=out(" and timer.home not in homes", ""),
+        tests=(TIMERS + "test_a_step_sees_what_the_one_before_it_did_to_the_same_group",),
+    ),
+    Guard(
         name="a storm is taken in steps",
         promise="Storms",
         file="shared/engine.py",
