@@ -58,13 +58,13 @@ BEHIND: tuple[Look, ...] = (
 LOOKS = [*_of_navigation(), *BEHIND]
 
 
-def opened(office: Office, look: Look, theme: str = "light", size: str = "desktop") -> tuple[Page, dict[str, str]]:
-    """The page as it stands once nothing more comes by itself, and the headers that it came with."""
-    page = office.visit(look.who, "/", SIZES[size], theme) if look.who else office.stranger(SIZES[size], theme)
-    answer = page.goto(look.path)
-    assert answer is not None, look
+def opened(office: Office, look: Look, theme: str = "light", size: str = "desktop") -> Page:
+    """The page as it stands once nothing more comes by itself."""
+    page = office.visit(look.who, look.path, SIZES[size], theme) if look.who else office.stranger(SIZES[size], theme)
+    if not look.who:
+        page.goto(look.path)
     _settle(page)
-    return page, answer.headers
+    return page
 
 
 def turned(page: Page, theme: str, size: str) -> None:

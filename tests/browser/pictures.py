@@ -43,7 +43,7 @@ def _take(found: Office, looks: Sequence[Look]) -> Iterator[str]:
     for look in looks:
         for theme in THEMES:
             for size in SIZES:
-                page, _ = opened(found, look, theme, size)
+                page = opened(found, look, theme, size)
                 page.screenshot(path=FOLDER / f"{look.name}-{theme}-{size}.png", full_page=size == "phone")
                 sideways = scrolls_sideways(page)
                 told = grave_faults(page) + ([f"scrolls sideways by {sideways} px"] if sideways else []) + found.faults

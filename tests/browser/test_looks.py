@@ -21,7 +21,7 @@ every_page = pytest.mark.parametrize("look", LOOKS, ids=[look.name for look in L
 
 @every_page
 def test_everybody_can_read_it_and_nothing_scrolls_sideways(office: Office, look: Look) -> None:
-    page, _ = opened(office, look)
+    page = opened(office, look)
     found = {}
     for theme, size in product(THEMES, SIZES):
         turned(page, theme, size)
@@ -48,7 +48,7 @@ def test_on_a_phone_all_pages_are_behind_one_button_and_no_script_is_needed(offi
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_everybody_can_read_the_menu_of_a_phone(office: Office, theme: str) -> None:
-    page, _ = opened(office, Look("stops", "dora", "/stops"), theme, "phone")
+    page = opened(office, Look("stops", "dora", "/stops"), theme, "phone")
     page.get_by_role("button", name="Menu").click()
     assert grave_faults(page) == []
     assert scrolls_sideways(page) == 0
@@ -58,7 +58,7 @@ def test_everybody_can_read_the_menu_of_a_phone(office: Office, theme: str) -> N
 
 @every_page
 def test_its_headers_are_strict_and_nothing_of_it_is_kept(office: Office, look: Look) -> None:
-    _, headers = opened(office, look)
+    headers = office.headers(look.who, look.path)
     assert {name: headers.get(name.lower()) for name in HEADERS} == HEADERS
     assert "no-store" in headers["cache-control"]
 
