@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -23,11 +24,11 @@ FEW_LIMIT_MINOR = TOTAL_MINOR * 25
 
 
 class Writer:
-    """Writes one service's messages to one topic, numbered densely per partition like the kit does."""
+    """Writes one service's messages, numbered densely per topic and partition like the kit does."""
 
     def __init__(self, settings: Settings, service: str, role: str = "") -> None:
         self._settings, self._service, self._role = settings, service, role
-        self._next = [1] * settings.partitions
+        self._last: Counter[tuple[str, int]] = Counter()
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
         )
@@ -42,8 +43,8 @@ class Writer:
     def envelope(self, home: str, message: Message, name: str, at: dt.datetime) -> tuple[int, int, bytes]:
         """(partition, sequence, body) of the next message."""
         partition = partition_of(home, self._settings.partitions)
-        sequence = self._next[partition]
-        self._next[partition] += 1
+        lane = topic_of(type(message)), partition  # sequences are dense per topic and partition
+        self._last[lane] = sequence = self._last[lane] + 1
         flow = derived_id(self._service, name)
         body = encode(
             ENVELOPES[type(message)](

@@ -225,7 +225,7 @@ async def cash_to_release(count: int) -> dict[str, float]:
             await gateway.send_now(account_of(n), order(f"cash/{n}", account_of(n), NOW), f"cash/{n}", NOW)
         await listener.until(count, within_s=60)
         held = [name for name, (_, kind) in listener.seen.items() if kind is not OrderReleased]
-        assert len(held) == count, f"{len(held)} of {count} orders held before the cash"
+        assert len(held) == count, f"{len(held)} of {count} orders held before the cash, {len(listener.seen)} decided"
         listener.seen.clear()
         sent = {}
         for n in range(count):
