@@ -21,7 +21,8 @@ from services.payments.state import Account, Item, Landed
 NAMED_MAX = 50
 """Items read for one number of a text: numbers without prefix and zeros are shared by a few, and by more nobody is meant."""
 NAMES_MAX = 200
-"""Accounts that share a word with a payer's name and are compared with it."""
+"""Accounts that bear a word of a payer's name and are compared with it; a word that more of them bear tells none from another,
+and only who bears all words of the name is looked at for it."""
 WORD_MIN = 3
 """Shorter words are in too many names to look for."""
 EVIDENCE_LENGTH = 500
@@ -103,17 +104,37 @@ async def _known(connection: asyncpg.Connection, payments: Iterable[values.Payme
     rows = await connection.fetch(
         "select body from account where key = any($1::text[])", [*named, *(alias["account"] for alias in aliases)]
     )
-    alike = await connection.fetch(
-        """
-        select found.body from unnest($1::text[]) as asked (words) cross join lateral (
-            select body from account where string_to_array(words_of_name, ' ') && string_to_array(asked.words, ' ')
-            limit $2) as found
-        """,
-        [" ".join(_long(plain(name))) for name in names],
-        NAMES_MAX,
-    )
+    alike = await _alike(connection, [_long(plain(name)) for name in names])
     accounts = {account.account: account for account in (_account(row["body"]) for row in (*rows, *alike))}
     return Directory(_payer(account, aliases) for account in accounts.values())
+
+
+async def _alike(connection: asyncpg.Connection, names: Sequence[Sequence[str]]) -> list[asyncpg.Record]:
+    """Accounts with a rare word of one of these names, or with all of its words, each once. Index: account_words."""
+    words = sorted({word for name in names for word in name})
+    common = await connection.fetch(
+        """
+        select word from unnest($1::text[]) as asked (word) where $2 <= (
+            select count(*) from (
+                select from account where string_to_array(words_of_name, ' ') && array[word] limit $2) as bearing)
+        """,
+        words,
+        NAMES_MAX,
+    )
+    rare = set(words) - {row["word"] for row in common}
+    found: list[asyncpg.Record] = await connection.fetch(
+        """
+        select body from account where string_to_array(words_of_name, ' ') && $1::text[]
+        union
+        select found.body from unnest($2::text[]) as asked (words) cross join lateral (
+            select body from account where string_to_array(words_of_name, ' ') @> string_to_array(asked.words, ' ')
+            limit $3) as found
+        """,
+        sorted(rare),
+        [" ".join(name) for name in names if name and not rare.intersection(name)],
+        NAMES_MAX,
+    )
+    return found
 
 
 def _long(words: str) -> list[str]:

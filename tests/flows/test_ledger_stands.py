@@ -14,6 +14,7 @@ from contracts import payments
 from contracts.message import Message
 from services.payments import store
 from services.payments.app import SERVICE
+from services.payments.recognising import NAMES_MAX
 from services.payments.state import home_of_bank
 from shared import parking
 from shared.service import Decide, Fire, Moment, Service, Step, Timer
@@ -53,6 +54,24 @@ async def test_the_database_refuses_to_change_a_line_of_the_ledger(stage: Stage)
     await stage.connection.execute(LINE, [100, -100])
     with pytest.raises(asyncpg.CheckViolationError, match="never changed"):
         await stage.connection.execute("update ledger set base_minor = 0, amount_minor = 0")
+
+
+# --- whose it is ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_payer_is_found_among_more_accounts_of_a_common_word_than_are_compared(stage: Stage) -> None:  # P5
+    """Every dealer is called Mobile; one by its number, one by words that each are common."""
+    shops = [f"{number:03d}" for number in range(NAMES_MAX + 20)]
+    for shop in shops:
+        await stage.say(shop, opened(shop, name=f"Mobile {shop} Ltd"))
+        await stage.say(f"p{shop}", opened(f"p{shop}", name=f"Phone {shop} Ltd"))
+    await stage.say("both", opened("both", name="Mobile Phone Ltd"))
+    async with stage.running():
+        await stage.equals(2 * len(shops) + 1, "select count(*) from account")
+        paid = (landed("1", 5_00, f"Mobile {shops[-1]} Ltd"), landed("2", 7_00, "MOBILE PHONE LTD"))
+        await told_at(stage, BANK, statement("S1", *paid))
+        await stage.equals(2, "select count(*) from receipt")
+    assert {row[0] for row in await stage.rows("select account from receipt")} == {shops[-1], "both"}
 
 
 # --- parked groups ----------------------------------------------------------------------------------------------------
