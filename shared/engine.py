@@ -13,7 +13,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -256,9 +256,7 @@ class Engine:
 
     async def _turn(self) -> None:
         await self._collect()
-        for slot in self.slots.values():
-            slot.fired = False
-            await self._fire_due(slot)
+        await (self._fire_on_wall_time() if self.settings.clock == "wall" else self._fire_on_event_time())
         batch, touched = await self._decide_backlogs()
         if touched:
             await self._hand_in(batch, touched)
@@ -481,37 +479,54 @@ class Engine:
     def _timer_due(self) -> bool:
         return any(slot.timers.due(self._clock(slot, slot.clock)) for slot in self.slots.values())
 
-    async def _fire_due(self, slot: Slot) -> None:
-        """Fire what is due before the next message. On wall time one step a turn, so that a storm does not starve others;
-        on event time all of them, so that a replay does not depend on how messages arrived."""
-        while True:
-            if slot.timers.exhausted:
-                await self._settle()
-                slot.timers.fill(await timers.load(self._reader, slot.number))
-            following = next((item.envelope.time for item in slot.backlog if item.envelope is not None), slot.clock)
-            until = self._clock(slot, following)
-            if not slot.timers.due(until):
-                return
-            if self._becomes(slot, until):
-                if slot.backlog and not slot.careful:
-                    return  # among the messages
+    async def _fire_on_wall_time(self) -> None:
+        """What is due fires before the next message: a step a slot and turn, all in one batch, so that a storm starves nobody."""
+        due: list[tuple[Slot, dt.datetime]] = []
+        for slot in self.slots.values():
+            until = await self._due_until(slot)
+            slot.fired = until is not None
+            if until is not None and self._becomes(slot, until):
                 await self._become_alone(slot, until)
-            else:
-                await self._fire_steps(slot, until)
-            slot.fired = self.settings.clock == "wall"
-            if slot.fired:
-                return
+            elif until is not None:
+                due.append((slot, until))
+        apart = self._step_max() < STEP_MAX  # a bad command is looked for: it must not share a batch
+        for together in [[each] for each in due] if apart else [due]:
+            await self._fire_steps(together)
 
-    async def _fire_steps(self, slot: Slot, until: dt.datetime) -> None:
-        """Steps of due timers in their order, in one batch while each is of other homes: cash frees many groups at once."""
+    async def _fire_on_event_time(self) -> None:
+        """All that is due, so that a replay does not depend on how messages arrived."""
+        for slot in self.slots.values():
+            slot.fired = False
+            while (until := await self._due_until(slot)) is not None:
+                await (self._become_alone(slot, until) if self._becomes(slot, until) else self._fire_steps([(slot, until)]))
+
+    async def _due_until(self, slot: Slot) -> dt.datetime | None:
+        """The clock before the next message, when a timer is due by then that is not decided among the messages."""
+        if slot.timers.exhausted:
+            await self._settle()
+            slot.timers.fill(await timers.load(self._reader, slot.number))
+        following = next((item.envelope.time for item in slot.backlog if item.envelope is not None), slot.clock)
+        until = self._clock(slot, following)
+        among = slot.backlog and not slot.careful and self._becomes(slot, until)
+        return until if slot.timers.due(until) and not among else None
+
+    async def _fire_steps(self, due: Sequence[tuple[Slot, dt.datetime]]) -> None:
+        """Steps of due timers in one batch: of each slot in their order, while each is of other homes."""
+        if not due:
+            return
         await self._settle()  # a step reads the tables, so all that was decided must stand there
-        batch, homes, left = Batch(self._tables), set[str](), self._step_max()
+        batch = Batch(self._tables)
+        for slot, until in due:
+            await self._fire_steps_of(slot, until, batch)
+        await self._hand_in(batch, {slot.number for slot, _ in due})
+        await self._settle()
+
+    async def _fire_steps_of(self, slot: Slot, until: dt.datetime, batch: Batch) -> None:
+        homes, left = set[str](), self._step_max()
         timers_max = STEPS_MAX if left == STEP_MAX else 1
         while timers_max and left > 0 and (timer := self._beside(slot, until, homes)) is not None:
             left -= await self._fire_step(slot, timer, batch, homes)
             timers_max -= 1
-        await self._hand_in(batch, {slot.number})
-        await self._settle()
 
     def _beside(self, slot: Slot, until: dt.datetime, homes: set[str]) -> Timer | None:
         """The next due timer, unless its step may read rows that the steps of these homes have changed."""
