@@ -27,7 +27,7 @@ LINES_MAX = 2_000
 PROPOSALS_MAX = 8
 """Answers shown to a person for one receipt: more are no help."""
 BankText = Annotated[str, Meta(max_length=2_000)]
-"""What a bank passes on of a payment, its lines joined."""
+"""What a bank passes on of a payment; a newline stands where a line of it ended."""
 Name = Annotated[str, Meta(max_length=140)]
 """A party as a bank names it."""
 Code = Annotated[str, Meta(max_length=140)]

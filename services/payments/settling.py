@@ -18,7 +18,7 @@ from contracts.payments import PROPOSALS_MAX, AllocateCash, Alternative, Proposa
 from services.payments.matching import values
 from services.payments.matching.advice import PROOF
 from services.payments.matching.ledger_index import LedgerIndex
-from services.payments.matching.lookup import key_of, keys_in
+from services.payments.matching.lookup import flat, key_of, keys_in
 from services.payments.matching.match import match_in
 from services.payments.matching.named import REFERENCE, WORDS
 from services.payments.policies import Policy, in_force
@@ -108,7 +108,7 @@ def _case(receipt: Receipt, account: Account, advices: Iterable[Advice], policy:
 def _advice_of(receipt: Receipt, advices: Iterable[Advice]) -> Advice | None:
     """The one advice of this amount that names the payment, or that nothing else could be meant by."""
     fits = [each for each in advices if (each.amount_minor, each.currency) == (receipt.unallocated_minor, receipt.currency)]
-    said = f"{receipt.text} {receipt.end_to_end} {receipt.reference}".casefold()
+    said = f"{flat(receipt.text)} {receipt.end_to_end} {receipt.reference}".casefold()
     named = [each for each in fits if each.payment_reference and each.payment_reference.casefold() in said]
     found = named or fits
     return found[0] if len(found) == 1 else None

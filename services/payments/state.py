@@ -397,12 +397,15 @@ def alias_of(account: str, kind: str, value: str) -> str:
 
 
 def by_content(bank_account: str, entries: tuple[BankEntry, ...]) -> tuple[str, ...]:
-    """How an intraday report and its statement name the same entries: by the bank's reference, else by content and count."""
+    """How an intraday report and its statement name the same entries: by the bank's reference, else by content and count.
+
+    Where a text's lines end says nothing of it: one format keeps them, another does not.
+    """
     count: dict[str, int] = {}
     keys = []
     for entry in entries:
         content = short(entry.servicer_reference) or derived_id(
-            entry.value_on.isoformat(), str(entry.amount_minor), entry.payer_account, entry.text
+            entry.value_on.isoformat(), str(entry.amount_minor), entry.payer_account, " ".join(entry.text.split())
         )
         count[content] = count.get(content, 0) + 1
         keys.append(f"{bank_account}/{content}/{count[content]}")

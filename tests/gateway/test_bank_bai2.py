@@ -22,7 +22,7 @@ def test_credits_debits_fees_and_texts() -> None:  # P3
     assert (statement.currency, statement.opening_minor, statement.closing_minor, statement.notes) == ("USD", 100000, 152500, ())
     assert (first.amount_minor, first.value_on, first.servicer_reference) == (40000, dt.date(2026, 1, 31), "BANK-1")
     assert first.end_to_end == "INV-1001"
-    assert first.text == "HARBOUR PHONES, PAYMENT OF JANUARY 1/2"
+    assert first.text == "HARBOUR PHONES, PAYMENT\nOF JANUARY 1/2"
     assert (second.amount_minor, second.value_on, second.text) == (15000, dt.date(2026, 1, 30), "NORTH RADIO")
     assert (fee.amount_minor, fee.is_charge) == (-2500, True)
 

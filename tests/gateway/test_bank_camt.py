@@ -42,7 +42,7 @@ def test_a_payment_comes_with_payer_references_and_what_it_pays() -> None:  # P3
     )
     assert (entry.amount_minor, entry.payer, entry.payer_account) == (60000, "Harbour Phones Ltd", "GB29NWBK60161331926819")
     assert (entry.reference, entry.end_to_end, entry.servicer_reference) == ("RF18539007547034", "E2E-1", "BANK-1")
-    assert entry.text == "January invoices on behalf of Harbour Group"
+    assert entry.text == "January invoices\non behalf of Harbour Group"
     invoice, credit = entry.lines
     assert (invoice.reference, invoice.amount_minor, invoice.taken_minor, invoice.discount_minor) == (
         "INV-1001",

@@ -29,7 +29,7 @@ def test_a_reversed_credit_is_a_debit_and_its_slashed_text_is_read() -> None:  #
     entry = good("mt940-good.sta")[0].entries[2]
     assert (entry.amount_minor, entry.is_reversal, entry.booked_on) == (-10025, True, dt.date(2025, 12, 31))
     assert (entry.payer, entry.payer_account, entry.end_to_end) == ("West Phones", "NL91ABNA0417164300", "E2E-9")
-    assert entry.text == "returned unpaid INV-9"
+    assert entry.text == "returned unpaid\nINV-9"
 
 
 def test_a_charge_without_text_is_marked() -> None:  # P3
@@ -93,12 +93,12 @@ def test_two_genuine_identical_entries_are_two() -> None:  # P3
 
 def test_remittance_text_may_begin_with_a_dash() -> None:  # P3
     (statement,) = good("x", one(":61:2601310131C10,NTRFNONREF\n:86:rent\n- January\n-5 percent"))
-    assert statement.entries[0].text == "rent - January -5 percent"
+    assert statement.entries[0].text == "rent\n- January\n-5 percent"
 
 
 def test_a_time_of_day_at_the_start_of_a_line_is_text_and_so_is_a_control_character() -> None:  # P3
     (statement,) = good("x", one(":61:2601310131C10,NTRFNONREF\n:86:paid at\n:10:30 by\x1fcard") + b"\x1a")
-    assert statement.entries[0].text == "paid at :10:30 by card"
+    assert statement.entries[0].text == "paid at\n:10:30 by card"
 
 
 def test_a_closing_balance_without_currency_has_that_of_the_opening() -> None:  # P3

@@ -165,12 +165,12 @@ _ROWS = f"""
         coalesce(b.portfolio, '') as portfolio, r.payer, r.unallocated_minor as minor, r.currency, r.why,
         jsonb_array_length(convert_from(r.proposals, 'utf8')::jsonb) as offers,
         (convert_from(r.proposals, 'utf8')::jsonb -> 0 ->> 'score')::int as best, r.owner, r.is_provisional, r.version, r.since,
-        r.reference || ' ' || r.end_to_end || ' ' || r.text as words
+        r.reference || ' ' || r.end_to_end || ' ' || translate(r.text, E'\\n', ' ') as words
     from receipts r left join book b using (account)
     where r.state = '{REFERRED}' and ($1::text[] = '{{}}' or b.portfolio = any($1))
     union all
     select '{SUSPENSE}', e.key, e.booked_on, '', '', '', e.payer, e.amount_minor, e.currency, e.why, cardinality(e.may_be), null,
-        '', e.is_provisional, 0, e.since, e.reference || ' ' || e.end_to_end || ' ' || e.text
+        '', e.is_provisional, 0, e.since, e.reference || ' ' || e.end_to_end || ' ' || translate(e.text, E'\\n', ' ')
     from bank_entries e
     where e.state = '{UNRECOGNISED}' and ($1::text[] = '{{}}' or exists (
         select from book b where b.account = any(e.may_be) and b.portfolio = any($1)))

@@ -325,7 +325,7 @@ def _entry(number: str, record: Record, currency: str, as_of: dt.date) -> BankEn
         code=record.cell(0),
         is_reversal=record.cell(0) in _REVERSALS,
         is_charge=record.cell(0) in _CHARGES,
-        payer=_told(text, "BO1:", "OB:", "ORIG:", "ORIG CO NAME:"),
+        payer=_told(decoding.flat(text), "BO1:", "OB:", "ORIG:", "ORIG CO NAME:"),
         reference=references.creditor_reference(f"{customer} {text}"),
         end_to_end=customer,
         servicer_reference=references.given(record.cell(at)),
@@ -340,10 +340,10 @@ def _value_on(record: Record, as_of: dt.date) -> dt.date:
 
 
 def _text(record: Record, at: int) -> str:
-    """Everything from the text field on: commas are text there, and continuations follow with a blank."""
+    """Everything from the text field on: commas are text there, and each continuation is a line."""
     first = record.texts[0].split(",")
     if len(first) >= at:
-        return decoding.joined([" ".join([",".join(first[at:]), *record.texts[1:]])])
+        return decoding.joined([",".join(first[at:]), *record.texts[1:]])
     return decoding.joined([",".join(record.cells[at:])])
 
 

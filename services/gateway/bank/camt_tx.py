@@ -311,4 +311,4 @@ def _adjusted(structured: Node, currency: str) -> tuple[int, str]:
         if of == currency:
             taken += -minor if found.text("CdtDbtInd") == "CRDT" else minor
             reasons += [found.text("Rsn"), found.text("AddtlInf")]
-    return taken, decoding.joined(reasons)[:140]
+    return taken, decoding.field(decoding.joined(reasons))

@@ -79,10 +79,18 @@ def field(text: str | None, chars: int = FIELD_CHARS_MAX) -> str:
 
 
 def joined(parts: Sequence[str | None]) -> str:
-    """Unstructured text of several parts, in their order, each once in a row."""
+    """Unstructured text of several parts, in their order, each once in a row; a newline stands where a line or a part ended.
+
+    A blank at a line's end stays: banks cut in the middle of a word, and matching knows a full line by its length (P6c).
+    """
     kept: list[str] = []
-    for part in parts:
-        clean = field(part, TEXT_CHARS_MAX)
-        if clean and (not kept or kept[-1] != clean):
+    for line in (line for part in parts for line in (part or "").split("\n")):
+        clean = _SPACES.sub(" ", line).lstrip()
+        if clean and (not kept or kept[-1].rstrip() != clean.rstrip()):
             kept.append(clean)
-    return " ".join(kept)[:TEXT_CHARS_MAX]
+    return "\n".join(kept)[:TEXT_CHARS_MAX].rstrip()
+
+
+def flat(text: str) -> str:
+    """The same text as one line, to look for words in."""
+    return field(text, TEXT_CHARS_MAX)

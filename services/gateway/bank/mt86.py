@@ -77,7 +77,7 @@ def _purpose(parts: Sequence[str]) -> str:
     flat = "".join(parts)
     if _SEPA.search(flat):
         return flat
-    return "".join(part if len(part) >= SUBFIELD_CHARS else f"{part} " for part in parts)
+    return "".join(part if len(part) >= SUBFIELD_CHARS else f"{part}\n" for part in parts)
 
 
 def _behalf(name: str | None) -> str:
@@ -124,9 +124,10 @@ def _tagged(pattern: re.Pattern[str], text: str) -> dict[str, str]:
 
 
 def _plain(lines: Sequence[str]) -> Told:
-    text = _unwrapped(lines)
+    whole = _unwrapped(lines)
+    text = decoding.flat(whole)
     code = found[0] if (found := _GVC.match(text)) else ""
-    first, _, rest = text.partition(" ")
+    first = text.partition(" ")[0]
     has_account = references.looks_like_iban(first)
     name, account = _LABELLED_NAME.search(text), _LABELLED_ACCOUNT.search(text)
     return Told(
@@ -135,14 +136,14 @@ def _plain(lines: Sequence[str]) -> Told:
         account=first if has_account else account[1] if account else "",
         reference=references.creditor_reference(text),
         end_to_end=references.given(_after_tag(text)),
-        text=rest if has_account else text,
+        text=whole.removeprefix(first).lstrip() if has_account else whole,
     )
 
 
 def _unwrapped(lines: Sequence[str]) -> str:
     text = ""
     for before, line in zip(("", *lines), lines, strict=False):
-        text += line if not text or len(before) >= WRAP_CHARS else f" {line}"
+        text += line if not text or len(before) >= WRAP_CHARS else f"\n{line}"
     return decoding.joined([text])
 
 

@@ -202,7 +202,7 @@ def _why(block: Sequence[Segment]) -> str:
         for segment in block
         if segment.tag == "FTX" and len(segment.elements) > 3
     ]
-    return decoding.joined([*codes, *texts])[:140]
+    return decoding.field(decoding.joined([*codes, *texts]))
 
 
 def _party(head: Sequence[Segment], *roles: str) -> str:

@@ -181,7 +181,7 @@ def _taken(block: Sequence[Segment], currency: str) -> tuple[int, str]:
     parts = [(segment, 1, segment.text(2)) for segment in block if segment.tag == "ADX"]
     parts += [(block[0], 8, block[0].text(7))] if block[0].text(8) else []
     total = -sum(_amount(segment, element, currency) or 0 for segment, element, _ in parts)
-    return total, decoding.joined([reason for _, _, reason in parts])[:140]
+    return total, decoding.field(decoding.joined([reason for _, _, reason in parts]))
 
 
 def _dated(block: Sequence[Segment]) -> dt.date | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 KEYS_MAX = 200
@@ -130,9 +130,17 @@ def joined(text: str) -> str:
     if "\n" not in text:
         return text
     pieces = text.split("\n")
-    length = len(pieces[0])
-    is_cut = length in PIECES and all(len(piece) == length for piece in pieces[:-1]) and len(pieces[-1]) <= length
-    return "".join(pieces) if is_cut else text
+    whole, length = pieces[0], len(pieces[0])
+    for before, piece in pairwise(pieces):
+        goes_on = length in PIECES and len(before) == length and len(piece) <= length
+        whole += piece if goes_on else f"\n{piece}"
+        length = length if goes_on else len(piece)
+    return whole
+
+
+def flat(text: str) -> str:
+    """The text as one line, to look for words in."""
+    return " ".join(joined(text).split())
 
 
 def is_full(text: str) -> bool:

@@ -12,6 +12,7 @@ from services.payments.matching.advice import by_advice
 from services.payments.matching.amounts import by_amount
 from services.payments.matching.case import Case
 from services.payments.matching.ledger_index import LedgerIndex
+from services.payments.matching.lookup import flat
 from services.payments.matching.named import by_reference, by_reference_alone, by_words, references_of, referred_to
 from services.payments.matching.naming import Names, names_in
 from services.payments.matching.values import Open, Outcome, Payment, Rules, Settled
@@ -68,9 +69,10 @@ def _doubt(case: Case, names: Names) -> str:
         return "the advice names no open item"
     if twins := case.index.settled_amounts.get((case.payment.currency, case.payment.amount_minor)):
         return f"{', '.join(twins[:TWINS_SHOWN])} of this amount is settled already, and this may be a second payment of it"
-    if _ON_ACCOUNT.search(case.payment.text):
+    said = flat(case.payment.text)
+    if _ON_ACCOUNT.search(said):
         return "the text says that it is money on account"
-    if _IN_PART.search(case.payment.text) and not _is_rest(case):
+    if _IN_PART.search(said) and not _is_rest(case):
         return "the text says that it pays a part"
     return "" if case.payer_is_known else "the payer is not known"
 

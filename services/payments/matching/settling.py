@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+from services.payments.matching.lookup import flat
 from services.payments.matching.values import Open, Payment, Rules, Settle
 
 BASIS = 10_000
@@ -94,7 +95,7 @@ def reason_in(payment: Payment, rules: Rules) -> str:
     """The one reason code that stands in the text as a word; two codes are none."""
     if not rules.reasons:
         return ""
-    words = set(re.findall(r"\w+", payment.text.casefold()))
+    words = set(re.findall(r"\w+", flat(payment.text).casefold()))
     codes = [code for code in rules.reasons if code.casefold() in words]
     return codes[0] if len(codes) == 1 else ""
 

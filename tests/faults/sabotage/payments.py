@@ -7,6 +7,7 @@ BANK = "tests/models/test_payments_bank.py::"
 CASH = "tests/models/test_payments_cash.py::"
 SETTLING = "tests/models/test_payments_settling.py::"
 CHANCE = "tests/models/test_payments_properties.py::"
+TEXTS = "tests/models/test_payments_cut_texts.py::"
 STANDS = "tests/flows/test_ledger_stands.py::"
 
 ENTRIES = (
@@ -191,6 +192,20 @@ STATEMENTS = (
             "base = policy.base_of(total, wish.currency)",
         ),
         tests=(BANK + "test_foreign_cash_leaves_suspense_with_the_base_amount_that_it_came_in_with",),
+    ),
+    Guard(
+        name="a text keeps where its lines ended",
+        promise="P6",
+        file="services/gateway/bank/decoding.py",
+        takes_out=out('return "\\n".join(kept)', 'return " ".join(kept)'),
+        tests=(TEXTS + "test_a_number_that_mt940_cut_between_two_lines_is_found",),
+    ),
+    Guard(
+        name="an intraday entry is known wherever its lines end",
+        promise="P3",
+        file="services/payments/state.py",
+        takes_out=out('" ".join(entry.text.split())', "entry.text"),
+        tests=(TEXTS + "test_an_intraday_report_and_its_statement_name_an_entry_alike_wherever_its_lines_end",),
     ),
     Guard(
         name="what an intraday report repeats is not new",
