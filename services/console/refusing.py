@@ -133,12 +133,13 @@ def _not_open(found: re.Match[str], currency: str) -> str:
 def _difference(found: re.Match[str], currency: str) -> str:
     sender = a_role(found["role"]) if " " not in found["role"] else found["role"]
     most, minor = _money(found["most"], currency), _money(found["minor"], currency)
-    return f"{found['item']}: a difference of {minor} is beyond {sender}, who may take {most} at most."
+    return f"{found['item']}: a difference of {minor} in all is beyond {sender}, who may take {most} at most."
 
 
 def _discount(found: re.Match[str], currency: str) -> str:
     minor, most = _money(found["minor"], currency), _money(found["most"], currency)
-    return f"{found['item']}: its terms give no discount of {minor}; you may take {most} at most."
+    given = f"a discount of {most} in all, not of {minor}" if int(found["most"]) else f"this payment no discount, and not {minor}"
+    return f"{found['item']}: its terms give {given}; take the rest as a difference."
 
 
 def _known_as(found: re.Match[str], currency: str) -> str:
@@ -158,8 +159,8 @@ _SHAPES: tuple[Shape, ...] = tuple(
         (r"(?P<kind>\w+) is never fixed by one person alone \(.*", _four_eyes),
         (r"the lines take (?P<minor>-?\d+), of the receipt (?P<left>-?\d+) are unallocated \(minor units\)", _too_much),
         (r"(?P<item>.+): (?P<minor>-?\d+) to be settled, (?P<open>-?\d+) (?P<code>[A-Z]{3}) open \(minor units\)", _not_open),
-        (r"(?P<item>.+): a difference of (?P<minor>-?\d+) is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)", _difference),
-        (r"(?P<item>.+): its terms give no discount of (?P<minor>-?\d+), and (?P<most>\d+) is the most you may take", _discount),
+        (r"(?P<item>.+): a difference of (?P<minor>-?\d+) in all is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)", _difference),
+        (r"(?P<item>.+): a discount of (?P<minor>-?\d+) in all, its terms give (?P<most>-?\d+) \(minor units\); .*", _discount),
         (r"it is (?P<state>[a-z ]+) already(?P<of>, of .+)?; give it back from there first", _known_as),
     )
 )

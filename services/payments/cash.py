@@ -42,6 +42,7 @@ from contracts.payments import (
 )
 from services.payments import ledger
 from services.payments.items import item_of, open_day, settled
+from services.payments.matching.settling import share_minor
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import (
@@ -227,26 +228,37 @@ def _within(part_minor: int, whole_minor: int) -> bool:
 
 
 def _not_given(item: Item, line: Settle, receipt: Receipt, policy: Policy, moment: Moment) -> Refusal | None:
-    """A difference within what its sender may take; a discount that the item's terms give, or as much as a difference."""
-    may_take = policy.takes.get(moment.role or moment.actor, 0)
-    if abs(line.discount_minor) > may_take and not _discount_due(item, line, receipt, policy):
-        detail = f"{item.item}: its terms give no discount of {line.discount_minor}, and {may_take} is the most you may take"
+    """What is given away of an item, with what earlier matches gave: its own discount, and a difference that its sender may take."""
+    discount, offered = item.discounted_minor + line.discount_minor, _offered_minor(item, receipt, policy)
+    most = _rounded_up(offered)
+    if line.discount_minor and not (_within(line.discount_minor, most) and _within(discount, most)):
+        detail = f"{item.item}: a discount of {discount} in all, its terms give {offered} (minor units); the rest is a difference"
         return Refusal("no_discount", detail)
-    if abs(line.difference_minor) > may_take:
+    difference, may_take = item.tolerated_minor + abs(line.difference_minor), _may_take(item, policy, moment)
+    if line.difference_minor and difference > may_take:
         role = moment.role or moment.actor or "somebody without a role"
-        detail = f"{item.item}: a difference of {line.difference_minor} is beyond {role}; {may_take} at most ({policy.version})"
+        detail = f"{item.item}: a difference of {difference} in all is beyond {role}; {may_take} at most ({policy.version})"
         return Refusal("beyond_authority", detail)
     return None
 
 
-def _discount_due(item: Item, line: Settle, receipt: Receipt, policy: Policy) -> bool:
-    """Of a discount's day so many days of grace are given, as the matching does."""
+def _may_take(item: Item, policy: Policy, moment: Moment) -> int:
+    """The largest difference; the service itself adds to an earlier one only within the item's tolerance."""
+    limit = policy.takes.get(moment.role or moment.actor, 0)
+    again = moment.actor == OURSELVES and item.tolerated_minor
+    return min(limit, policy.tolerance.of(item.amount_minor)) if again else limit
+
+
+def _offered_minor(item: Item, receipt: Receipt, policy: Policy) -> int:
+    """The best discount that runs on the day of the cash, days of grace included, as the matching takes it; with the item's sign."""
     grace = dt.timedelta(days=policy.discount_grace_days)
-    return any(
-        abs(line.discount_minor) <= -(-abs(item.amount_minor) * discount.basis_points // 10_000)
-        for discount in item.discounts
-        if receipt.received_on <= discount.until_on + grace
-    )
+    running = [each.basis_points for each in item.discounts if receipt.received_on <= each.until_on + grace]
+    return share_minor(item.amount_minor, max(running, default=0))
+
+
+def _rounded_up(offered_minor: int) -> int:
+    """Customers round a discount their own way."""
+    return offered_minor + (offered_minor > 0) - (offered_minor < 0)
 
 
 def _allocated(state: State, receipt: Receipt, wish: AllocateCash, moment: Moment) -> Iterator[Fact]:

@@ -260,7 +260,7 @@ def _allocated(state: State, fact: said.CashAllocated, at: dt.datetime) -> State
     )
     advice = replace(state.advice, receipt=fact.receipt) if state.advice is not None else None
     return _with_receipt(
-        replace(state, matches={**state.matches, fact.match: match}, advice=advice),
+        replace(_given(state, fact.lines, 1), matches={**state.matches, fact.match: match}, advice=advice),
         unallocated_minor=fact.unallocated_minor,
         matches=receipt.matches + 1,
         standing=(*receipt.standing, fact.match),
@@ -273,7 +273,20 @@ def _unallocated(state: State, fact: said.CashUnallocated, at: dt.datetime) -> S
     standing = tuple(match for match in state.receipt.standing if match != fact.match)
     changed = {"unallocated_minor": fact.unallocated_minor, "standing": standing, "state": REFERRED}
     advice = replace(state.advice, receipt="") if state.advice is not None else None
-    return _with_receipt(replace(state, match=replace(state.match, taken_back=True), advice=advice), **changed)
+    after = replace(_given(state, fact.lines, -1), match=replace(state.match, taken_back=True), advice=advice)
+    return _with_receipt(after, **changed)
+
+
+def _given(state: State, lines: tuple[said.Settle, ...], sign: int) -> State:
+    """What of its items a match gave away; `sign` -1: it is taken back."""
+    items = dict(state.items)
+    for line in [line for line in lines if line.discount_minor or line.difference_minor]:
+        item = items[line.item]
+        assert item is not None, "only an item that was entered is settled"
+        discounted = item.discounted_minor + sign * line.discount_minor
+        tolerated = item.tolerated_minor + sign * abs(line.difference_minor)
+        items[line.item] = replace(item, discounted_minor=discounted, tolerated_minor=tolerated)
+    return replace(state, items=items)
 
 
 def _referred(state: State, fact: said.CashReferred, at: dt.datetime) -> State:

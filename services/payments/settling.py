@@ -202,7 +202,7 @@ def open_value(item: Item) -> values.Open:
         reference=item.reference,
         order=item.order or "",
         po_number=item.po_number,
-        discounts=item.discounts,
+        discounts=() if item.discounted_minor else item.discounts,
         disputed_minor=item.disputed_minor,
     )
 

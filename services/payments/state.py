@@ -66,7 +66,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Debts positive, credits and receipts negative. `key` is its number as it is looked up (`matching.lookup`)."""
+    """Debts positive, credits and receipts negative. `ref_key` is its number as it is looked up (`matching.lookup`).
+
+    `discounted_minor` and `tolerated_minor` are what the matches that stand took of it as discount and, whether up or down,
+    as difference.
+    """
 
     item: str
     account: str
@@ -86,6 +90,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     discounts: tuple[Discount, ...] = ()
     disputed_minor: int = 0
     paid_by: str = ""
+    discounted_minor: int = 0
+    tolerated_minor: int = 0
 
     @property
     def open_home(self) -> str | None:

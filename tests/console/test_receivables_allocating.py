@@ -177,9 +177,9 @@ def test_what_is_left_of_a_receipt_is_told_and_keeps_it_in_hand() -> None:
         ((("I1", 500_00), ("I2", 300_00)), "The lines take 800.00 GBP, and 700.00 GBP of the receipt is left."),
         ((("I2", 450_00),), "I2: 450.00 GBP would be settled, and 400.00 GBP of it is open."),
         ((settles("I2", 300_00, difference=100_00),),
-         "I2: a difference of 100.00 GBP is beyond a credit controller, who may take 25.00 GBP at most."),
+         "I2: a difference of 100.00 GBP in all is beyond a credit controller, who may take 25.00 GBP at most."),
         ((settles("I2", 300_00, discount=100_00),),
-         "I2: its terms give no discount of 100.00 GBP; you may take 25.00 GBP at most."),
+         "I2: its terms give this payment no discount, and not 100.00 GBP; take the rest as a difference."),
     ],
 )  # fmt: skip
 def test_the_ledger_s_refusals_are_told_without_codes_and_in_money(lines: tuple[Any, ...], told: str) -> None:  # P6

@@ -30,6 +30,7 @@ from contracts.payments import (
     UndoMatch,
     WithdrawCash,
 )
+from services.payments.settling import open_value
 from tests.models.payments_books import DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
 
 
@@ -217,6 +218,36 @@ def test_a_discount_has_its_day_and_the_days_of_grace(paid_on: dt.date) -> None:
     books.do(cash("R", 970_00, received_on=paid_on))
     (first, *_) = books.do(pays("R", settles("I1", 970_00, discount=30_00)))
     assert isinstance(first, CashAllocated if paid_on <= TODAY + 4 * DAY else CommandRefused)
+
+
+def test_a_discount_is_taken_once_however_many_payments_come() -> None:  # P6 f
+    books = Books()
+    for told in (opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)):
+        books.do(told)
+    books.do(pays("R", settles("I1", 49_00, discount=1_00)))
+    assert books.item("I1").discounted_minor == 1_00
+    books.do(pays("R", settles("I1", 24_00, discount=1_00)))
+    (refused,) = books.do(pays("R", settles("I1", 24_00, discount=1_00)))
+    assert refused.reason == "no_discount"
+    assert open_value(books.item("I1")).discounts == ()
+
+
+def test_a_match_taken_back_offers_its_discount_again() -> None:  # P6 f, P7
+    books = Books()
+    for told in (opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)):
+        books.do(told)
+    books.do(pays("R", settles("I1", 48_00, discount=2_00)))
+    books.do(UnallocateCash(account="acme", match="R/1", reason="wrong"))
+    assert books.item("I1").discounted_minor == 0
+    assert of(CashAllocated, books.do(pays("R", settles("I1", 98_00, discount=2_00))))
+
+
+def test_the_service_adds_to_a_difference_only_within_the_items_tolerance(books: Books) -> None:  # P6
+    """0.5 % of 400.00 are 2.00."""
+    books.do(pays("R", settles("I2", 100_00, difference=1_00)))
+    (referred,) = books.say(pays("R", settles("I2", 297_99, difference=1_01)), role="", actor="payments")
+    assert isinstance(referred, CashReferred)
+    assert of(CashAllocated, books.say(pays("R", settles("I2", 298_00, difference=1_00)), role="", actor="payments"))
 
 
 OF_ANOTHER = [

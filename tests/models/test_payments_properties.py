@@ -35,7 +35,7 @@ from contracts.payments import (
     TakeStatement,
     UnallocateCash,
 )
-from tests.models.payments_books import BANK, DAY, TODAY, Books, entry, invoice, of, opened, statement
+from tests.models.payments_books import BANK, DAY, TODAY, Books, cash, entry, invoice, of, opened, pays, settles, statement
 
 HOMES = {"top": "top", "sub": "top", "alone": "alone", "abroad": "abroad"}
 CURRENCIES = {"top": "GBP", "sub": "GBP", "alone": "GBP", "abroad": "EUR"}
@@ -338,3 +338,29 @@ def test_a_days_money_is_there_once_whatever_the_reports_of_the_day_said(
             books.do(DropEntry(bank_account=BANK, entry=known.entry, content=known.key, reason="not in the statement"))
     assert books.sums().get("bank", 0) == sum(each.amount_minor for each in final)
     assert books.sums().get("suspense", 0) == -books.sums().get("bank", 0)
+
+
+given_away = st.tuples(
+    st.integers(0, 60_00), st.integers(-4_00, 4_00), st.integers(-9_00, 9_00), st.sampled_from(["controller", ""]), st.booleans()
+)
+
+
+@given(st.lists(given_away, max_size=12))
+@example([(30_00, 2_00, 0, "", False), (30_00, 2_00, 0, "", False)])
+@example([(10_00, 0, 9_00, "controller", False)] * 3)
+@settings(deadline=None)
+def test_an_items_discount_and_tolerance_are_given_once_in_all(tries: list[tuple[int, int, int, str, bool]]) -> None:
+    """Whoever pays it how often, and whatever is taken back: never more than 3 % and a unit of rounding, nor 25.00 (P6)."""
+    books = Books()
+    books.do(opened())
+    books.do(invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=300),)))
+    books.do(cash("R", 900_00))
+    for paid, discount, difference, role, back in tries:
+        wish = pays("R", settles("I1", paid, discount, difference))
+        books.say(wish, role=role, actor="anna" if role else "payments")
+        if back and books.receipt("R").standing:
+            books.do(UnallocateCash(account="acme", match=books.receipt("R").standing[0], reason="wrong"))
+        stands = [line for name in books.receipt("R").standing for line in books.tables["match"][name].lines]
+        assert 0 <= sum(line.discount_minor for line in stands) <= 3_01
+        assert sum(abs(line.difference_minor) for line in stands) <= 25_00
+    assert books.refolded() == books.tables
