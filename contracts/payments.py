@@ -305,6 +305,20 @@ class StatementTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
     format: Word = "statement"
 
 
+class ConfirmEntries(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own second step of a statement: these entries of intraday reports are in it, and so are final."""
+
+    bank_account: Reference
+    entries: Annotated[tuple[Reference, ...], Meta(max_length=ENTRIES_MAX)]
+
+
+class EntriesConfirmed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """They are provisional no more, wherever their money is by now."""
+
+    bank_account: Reference
+    entries: tuple[Reference, ...]
+
+
 class StatementRepeated(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The same part of the same statement came again; nothing changed."""
 
@@ -440,6 +454,20 @@ class CashReceived(Fact, frozen=True, kw_only=True, omit_defaults=True):
     charges_minor: Amount = 0
     is_provisional: bool = False
     by: Word = "person"
+
+
+class ConfirmCash(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own, from the bank account's stream: the statement has what this receipt is."""
+
+    account: Reference
+    receipt: Reference
+
+
+class CashConfirmed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An intraday report brought this receipt, and its statement has it: it is provisional no more."""
+
+    account: Reference
+    receipt: Reference
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,7 +15,10 @@ from contracts.payments import (
     CashRecognised,
     CashTakenBack,
     CashUnrecognised,
+    ConfirmCash,
+    ConfirmEntries,
     DropEntry,
+    EntriesConfirmed,
     EntryDropped,
     EntrySetAside,
     Posting,
@@ -57,7 +60,7 @@ PERSON = "person"
 # --- statements -----------------------------------------------------------------------------------------------------
 
 
-def take_statement(state: State, wish: TakeStatement, moment: Moment) -> Iterable[Fact]:
+def take_statement(state: State, wish: TakeStatement, moment: Moment) -> Iterable[Message]:
     """A part of a statement counts once; one of the same name with other content is refused."""
     known = state.statement
     where = {"bank_account": wish.bank_account, "statement": wish.statement, "part": wish.part}
@@ -83,7 +86,7 @@ def _unfit(wish: TakeStatement) -> Refusal | None:
     return None
 
 
-def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Fact]:
+def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Message]:
     landed: list[BankEntry] = []
     contents: list[str] = []
     confirmed: list[str] = []
@@ -116,6 +119,8 @@ def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Fact]:
     )
     if landed:
         yield _into_suspense(state, wish, landed, moment)
+    if confirmed:
+        yield ConfirmEntries(bank_account=wish.bank_account, entries=tuple(confirmed))
 
 
 def _is_new(before: Known | None, is_provisional: bool) -> bool:
@@ -135,6 +140,17 @@ def _into_suspense(state: State, wish: TakeStatement, landed: Sequence[BankEntry
     name = short("S", wish.bank_account, wish.statement, str(wish.part))
     on = open_day(state, max(entry.booked_on for entry in landed))
     return ledger.entry(wish.bank_account, name, "statement", on, lines)
+
+
+def confirm(state: State, wish: ConfirmEntries, moment: Moment) -> Iterable[Message | To]:
+    """What a statement has is final: in suspense, and on the account that it is carried to."""
+    rows = [state.landed.get(place(wish.bank_account, name)) for name in wish.entries]
+    found = [row for row in rows if row is not None and row.is_provisional]
+    if not found:
+        return unneeded(wish.bank_account)
+    said = EntriesConfirmed(bank_account=wish.bank_account, entries=tuple(row.entry.entry for row in found))
+    there = [row for row in found if row.state == RECOGNISED]
+    return [said, *(To(row.account_home, ConfirmCash(account=row.account, receipt=row.receipt)) for row in there)]
 
 
 # --- whose it is ----------------------------------------------------------------------------------------------------

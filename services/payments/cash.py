@@ -16,6 +16,7 @@ from contracts.message import Fact, Message
 from contracts.payments import (
     AllocateCash,
     CashAllocated,
+    CashConfirmed,
     CashGivenBack,
     CashKeptOnAccount,
     CashReceived,
@@ -24,6 +25,7 @@ from contracts.payments import (
     CashTaken,
     CashUnallocated,
     CashWithdrawn,
+    ConfirmCash,
     GiveBackCash,
     ItemPosted,
     KeepOnAccount,
@@ -141,6 +143,14 @@ def _learned(wish: ReceiveCash, moment: Moment) -> Iterator[Fact]:
     if value and (kind == "bank_account" or len(value) >= NAME_ALIAS_MIN):
         alias = alias_of(wish.account, kind, value)
         yield PayerLearned(account=wish.account, alias=alias, kind=kind, value=value, by=moment.actor)
+
+
+def confirm(state: State, wish: ConfirmCash, moment: Moment) -> Iterable[Fact]:
+    """Nothing of what it may be for changes by it, so its version stays."""
+    receipt = mine(state, wish)
+    if receipt is None or not receipt.is_provisional:
+        return unneeded(wish.account, wish.receipt)
+    return [CashConfirmed(account=wish.account, receipt=wish.receipt)]
 
 
 # --- allocated ------------------------------------------------------------------------------------------------------

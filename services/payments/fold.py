@@ -180,6 +180,12 @@ def _statement_taken(state: State, fact: said.StatementTaken, at: dt.datetime) -
     return replace(state, statement=statement, landed=landed, known=known)
 
 
+def _entries_confirmed(state: State, fact: said.EntriesConfirmed, at: dt.datetime) -> State:
+    for name in fact.entries:
+        state = _with_entry(state, fact.bank_account, name, is_provisional=False)
+    return state
+
+
 def _with_entry(state: State, bank_account: str, entry: str, /, **changed: Any) -> State:
     key = place(bank_account, entry)
     landed = state.landed[key]
@@ -239,6 +245,11 @@ def _received(state: State, fact: said.CashReceived, at: dt.datetime) -> State:
         is_provisional=fact.is_provisional,
     )
     return _with_account(replace(state, receipt=receipt), replace(account, receipts=account.receipts + 1))
+
+
+def _confirmed(state: State, fact: said.CashConfirmed, at: dt.datetime) -> State:
+    assert state.receipt is not None, "only a receipt that is known is confirmed"
+    return replace(state, receipt=replace(state.receipt, is_provisional=False))
 
 
 def _with_receipt(state: State, /, **changed: Any) -> State:
@@ -539,6 +550,7 @@ FOLDS: Mapping[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     said.CommandRefused: _unchanged,
     said.CommandUnneeded: _unchanged,
     said.StatementTaken: _statement_taken,
+    said.EntriesConfirmed: _entries_confirmed,
     said.StatementRepeated: _unchanged,
     said.StatementRefused: _unchanged,
     said.CashRecognised: _cash_recognised,
@@ -547,6 +559,7 @@ FOLDS: Mapping[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     said.EntryDropped: _dropped,
     said.CashTakenBack: _taken_back,
     said.CashReceived: _received,
+    said.CashConfirmed: _confirmed,
     said.CashAllocated: _allocated,
     said.CashUnallocated: _unallocated,
     said.CashReferred: _referred,

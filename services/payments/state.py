@@ -518,6 +518,10 @@ def _entry(message: Any) -> Needs:
     return {"landed": (place(message.bank_account, message.entry),)}
 
 
+def _entries(message: said.ConfirmEntries | said.EntriesConfirmed) -> Needs:
+    return {"landed": tuple(dict.fromkeys(place(message.bank_account, name) for name in message.entries))}
+
+
 def _intraday(message: said.DropEntry | said.EntryDropped) -> Needs:
     return {**_entry(message), "known": (message.content,)}
 
@@ -637,6 +641,8 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.CommandUnneeded: _nothing,
     said.TakeStatement: _statement,
     said.StatementTaken: _taken,
+    said.ConfirmEntries: _entries,
+    said.EntriesConfirmed: _entries,
     said.StatementRepeated: _nothing,
     said.StatementRefused: _nothing,
     said.RecogniseCash: _entry,
@@ -650,6 +656,8 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.CashTakenBack: _entry,
     said.ReceiveCash: _received,
     said.CashReceived: _receipt,
+    said.ConfirmCash: _receipt,
+    said.CashConfirmed: _receipt,
     said.AllocateCash: _allocated,
     said.CashAllocated: _allocated,
     said.ReferCash: _receipt,

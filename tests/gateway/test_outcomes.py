@@ -148,6 +148,8 @@ def test_what_the_ledger_kept_out_has_not_used_its_number_up() -> None:  # P2
 
 INTERNAL = (
     payments.ReceiveCash,
+    payments.ConfirmCash,
+    payments.ConfirmEntries,
     payments.ReferCash,
     payments.RetryCash,
     payments.UndoMatch,

@@ -157,5 +157,10 @@ def statement(name: str, *entries: payments.BankEntry, **more: Any) -> payments.
     return payments.TakeStatement(bank_account=BANK, statement=name, entries=entries, **fields)
 
 
+def recognised(name: str, account: str = "acme", **more: Any) -> payments.RecogniseCash:
+    home = more.pop("home", account)
+    return payments.RecogniseCash(bank_account=BANK, entry=name, account=account, account_home=home, **more)
+
+
 def of(kind: type, facts: list[Any]) -> list[Any]:
     return [fact for fact in facts if isinstance(fact, kind)]

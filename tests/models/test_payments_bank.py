@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from contracts.payments import (
     BankEntry,
+    CashConfirmed,
     CashReceived,
     CashRecognised,
     CashTakenBack,
@@ -16,6 +17,7 @@ from contracts.payments import (
     ClosePeriod,
     CommandRefused,
     CommandUnneeded,
+    ConfirmEntries,
     DropEntry,
     EntryDropped,
     EntryPosted,
@@ -31,7 +33,7 @@ from contracts.payments import (
     UndoMatch,
     WithdrawCash,
 )
-from tests.models.payments_books import BANK, DAY, TODAY, Books, entry, invoice, of, opened, pays, statement
+from tests.models.payments_books import BANK, DAY, TODAY, Books, entry, invoice, of, opened, pays, recognised, statement
 
 
 @pytest.fixture
@@ -41,10 +43,6 @@ def books() -> Books:
     for told in (opened(), invoice("I1", 500_00)):
         found.do(told)
     return found
-
-
-def recognised(name: str, account: str = "acme", **more: Any) -> RecogniseCash:
-    return RecogniseCash(bank_account=BANK, entry=name, account=account, account_home=more.pop("home", account), **more)
 
 
 def provisional(name: str, *entries: BankEntry) -> Any:
@@ -141,6 +139,39 @@ def test_a_statement_confirms_what_an_intraday_report_brought(books: Books) -> N
     (taken,) = of(StatementTaken, books.do(statement("S1", replace(kept, entry="77"))))
     assert (taken.landed, taken.confirmed) == ((), ("D1/1",))
     assert books.sums()["suspense"] == -500_00
+
+
+def test_what_its_statement_has_is_provisional_no_more_wherever_it_is(books: Books) -> None:  # P3
+    """One on an account, one in suspense that is recognised after the statement, one that was given back."""
+    books.do(opened("other"))
+    told = [entry(str(n), 100_00 + n, servicer_reference=f"B{n}") for n in range(3)]
+    books.do(provisional("D1", *told))
+    for n in (0, 2):
+        books.do(recognised(f"D1/{n}"))
+    first, back = (books.tables["landed"][f"{BANK}/D1/{n}"].receipt for n in (0, 2))
+    books.do(GiveBackCash(account="acme", receipt=back, reason="not theirs"))
+    version = books.receipt(first).version
+    assert books.receipt(first).is_provisional
+    facts = books.do(statement("S1", *told))
+    assert of(CashConfirmed, facts) == [CashConfirmed(account="acme", receipt=first)]
+    for n in (1, 2):
+        books.do(recognised(f"D1/{n}", "other"))
+    assert not any(row.is_provisional for name in ("receipt", "landed") for row in books.tables[name].values() if row.state != "gone")
+    assert books.receipt(first).version == version
+    assert books.refolded() == books.tables
+
+
+def test_a_receipt_on_its_way_is_confirmed_behind_it(books: Books) -> None:  # P3
+    """Recognised between the two steps of the statement: what is carried to the account says that it is provisional."""
+    one = entry("1", 500_00, servicer_reference="B1")
+    books.do(provisional("D1", one))
+    books.say(statement("S1", one))
+    confirm = books.commands.popleft()
+    books.say(recognised("D1/1"))
+    books.commands.append(confirm)
+    books.settle()
+    assert not receipt_of(books).is_provisional
+    assert of(CommandUnneeded, books.do(ConfirmEntries(bank_account=BANK, entries=("D1/1",))))
 
 
 def test_what_a_later_report_of_the_day_repeats_is_not_new(books: Books) -> None:  # P3

@@ -23,7 +23,7 @@ def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
     how = _TOLD.get(type(fact.data))
     text = how(fact.data, currency) if how else words(fact.type.split(".")[1])
     by = getattr(fact.data, "by", "") or fact.actor
-    system = by in ("", OURSELVES) or isinstance(fact.data, said.CashReceived)
+    system = by in ("", OURSELVES) or isinstance(fact.data, said.CashReceived | said.CashConfirmed)
     return text if system else f"{text} · {people.get(by, by)}"
 
 
@@ -61,6 +61,7 @@ def _short(data: said.ShortPaid, currency: str) -> str:
 
 _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     said.CashReceived: _received,
+    said.CashConfirmed: lambda data, currency: "Confirmed: the bank's statement has it",
     said.CashAllocated: _allocated,
     said.CashUnallocated: _unallocated,
     said.CashReferred: _referred,

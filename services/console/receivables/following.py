@@ -155,6 +155,11 @@ def _worked(receipt: Receipt, fact: Envelope, **changed: Any) -> Receipt:
     return replace(receipt, version=receipt.version + 1, changed_by=by, changed_at=fact.time, since=fact.time, **changed)
 
 
+def _final(receipt: Receipt, data: said.CashConfirmed, fact: Envelope) -> Receipt:
+    """Its statement has it: nothing of what it may be for changes, so its version stays."""
+    return replace(receipt, is_provisional=False)
+
+
 def _allocated(receipt: Receipt, data: said.CashAllocated, fact: Envelope) -> Receipt:
     left = data.unallocated_minor
     return _worked(
@@ -197,6 +202,7 @@ def _gone(receipt: Receipt, data: said.CashGivenBack | said.CashWithdrawn, fact:
 
 
 _RECEIPTS: Mapping[type[Message], Callable[[Receipt, Any, Envelope], Receipt]] = {
+    said.CashConfirmed: _final,
     said.CashAllocated: _allocated,
     said.CashUnallocated: _unallocated,
     said.CashReferred: _referred,

@@ -239,6 +239,20 @@ STATEMENTS = (
         tests=(BANK + "test_what_its_statement_confirmed_is_not_dropped",),
     ),
     Guard(
+        name="what its statement has is final in suspense",
+        promise="P3",
+        file="services/payments/fold.py",
+        takes_out=out("_with_entry(state, fact.bank_account, name, is_provisional=False)", "state"),
+        tests=(BANK + "test_what_its_statement_has_is_provisional_no_more_wherever_it_is",),
+    ),
+    Guard(
+        name="what its statement has is final on its account",
+        promise="P3",
+        file="services/payments/bank.py",
+        takes_out=out("there = [row for row in found if row.state == RECOGNISED]", "there = []"),
+        tests=(BANK + "test_a_receipt_on_its_way_is_confirmed_behind_it",),
+    ),
+    Guard(
         name="only the entry that a content stands for is dropped",
         promise="P3",
         file="services/payments/bank.py",

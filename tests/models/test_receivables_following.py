@@ -1,0 +1,31 @@
+"""The console's receipts beside the ledger's, after the same facts: how far each is allocated, and the version that a wish carries."""
+
+from __future__ import annotations
+
+from services.console.receivables.following import OF_RECEIPTS, Receipt, follow_receipt
+from tests.console.receivables_stage import envelope
+from tests.models.payments_books import BANK, Books, entry, opened, recognised, statement
+
+
+def followed(books: Books) -> dict[str, Receipt]:
+    """Receipt -> as the console keeps it after all that the ledger said."""
+    found: dict[str, Receipt] = {}
+    for n, (at, home, fact) in enumerate(books.journal, start=1):
+        if isinstance(fact, OF_RECEIPTS):
+            after = follow_receipt(found.get(fact.receipt), envelope(fact, at, home, n))
+            if after is not None:
+                found[fact.receipt] = after
+    return found
+
+
+def test_a_confirmed_receipt_is_shown_as_final_and_a_wish_for_it_still_fits() -> None:  # P3
+    books = Books()
+    books.do(opened())
+    one = entry("1", 500_00, servicer_reference="B1")
+    books.do(statement("D1", one, is_provisional=True, closed_on=None))
+    books.do(recognised("D1/1"))
+    (receipt,) = followed(books).values()
+    assert receipt.is_provisional
+    books.do(statement("S1", one))
+    (receipt,) = followed(books).values()
+    assert (receipt.is_provisional, receipt.version) == (False, books.receipt(receipt.receipt).version)
