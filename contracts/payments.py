@@ -285,7 +285,8 @@ class TakeStatement(Command, frozen=True, kw_only=True, omit_defaults=True):
 class StatementTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """One part of a statement is in the books: `landed` are new, `confirmed` were known from an intraday report.
 
-    `confirms` names those by content; `contents` are the contents of what an intraday report landed, in their order.
+    `confirms` names those by their content and their place among entries alike. `contents` is not said any more: what an intraday
+    report landed, by content.
     """
 
     bank_account: Reference
@@ -721,7 +722,10 @@ class CashWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DropEntry(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """A timer of the service itself: the statement of its day is in and does not have this intraday entry."""
+    """A timer of the service itself: the statement of its day is in and does not have this intraday entry.
+
+    `content` names it as `StatementTaken.confirms` does.
+    """
 
     bank_account: Reference
     entry: Reference

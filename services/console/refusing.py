@@ -159,7 +159,10 @@ _SHAPES: tuple[Shape, ...] = tuple(
         (r"(?P<kind>\w+) is never fixed by one person alone \(.*", _four_eyes),
         (r"the lines take (?P<minor>-?\d+), of the receipt (?P<left>-?\d+) are unallocated \(minor units\)", _too_much),
         (r"(?P<item>.+): (?P<minor>-?\d+) to be settled, (?P<open>-?\d+) (?P<code>[A-Z]{3}) open \(minor units\)", _not_open),
-        (r"(?P<item>.+): a difference of (?P<minor>-?\d+) in all is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)", _difference),
+        (
+            r"(?P<item>.+): a difference of (?P<minor>\d+) in all is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)",
+            _difference,
+        ),
         (r"(?P<item>.+): a discount of (?P<minor>-?\d+) in all, its terms give (?P<most>-?\d+) \(minor units\); .*", _discount),
         (r"it is (?P<state>[a-z ]+) already(?P<of>, of .+)?; give it back from there first", _known_as),
     )

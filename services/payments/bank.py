@@ -5,7 +5,9 @@ An intraday report is provisional: its entries count at once, and the statement 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -33,7 +35,7 @@ from contracts.payments import (
     TakeStatement,
     WithdrawCash,
 )
-from services.payments import ledger
+from services.payments import ledger, twins
 from services.payments.items import open_day
 from services.payments.policies import in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
@@ -46,7 +48,8 @@ from services.payments.state import (
     Known,
     Landed,
     State,
-    by_content,
+    alike_of,
+    content_of,
     named,
     place,
     receipt_of,
@@ -86,20 +89,39 @@ def _unfit(wish: TakeStatement) -> Refusal | None:
     return None
 
 
-def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Message]:
-    landed: list[BankEntry] = []
-    contents: list[str] = []
-    confirmed: list[str] = []
-    confirms: list[str] = []
-    for entry, content in zip(wish.entries, by_content(wish.bank_account, wish.entries), strict=True):
-        name = named(wish.statement, entry)
-        before = state.known.get(content)
-        if before is not None and before.provisional_at is not None and not wish.is_provisional:
-            confirmed.append(before.entry)
-            confirms.append(content)
-        elif _is_new(before, wish.is_provisional) and state.landed.get(place(wish.bank_account, name)) is None:
+class _Sorted(NamedTuple):
+    """Of one part: what is new, and which entries of reports it has; `confirms` names those by their place among others alike."""
+
+    landed: tuple[BankEntry, ...]
+    confirmed: tuple[str, ...]
+    confirms: tuple[str, ...]
+
+
+def _sorted(state: State, wish: TakeStatement) -> _Sorted:
+    """Each entry once: final ones are paired one to one with reported ones; a report brings what is more than was told before."""
+    known, listed = dict(state.known), Counter[str]()
+    landed, confirmed, confirms = list[BankEntry](), list[str](), list[str]()
+    for entry in wish.entries:
+        name, key = named(wish.statement, entry), content_of(wish.bank_account, entry)
+        row = known.get(key) or Known(key=key, bank_account=wish.bank_account)
+        listed[key] += 1
+        if not wish.is_provisional and (at := twins.waiting(row)):
+            confirmed.append(row.reported[at - 1].entry)
+            confirms.append(f"{key}/{at}")
+            known[key] = twins.confirmed(row, at)
+        elif _is_new(row, listed[key], wish.is_provisional) and state.landed.get(place(wish.bank_account, name)) is None:
             landed.append(replace(entry, entry=name))
-            contents.append(content)
+            known[key] = twins.brought(row, landed[-1], wish.is_provisional)
+    return _Sorted(tuple(landed), tuple(confirmed), tuple(confirms))
+
+
+def _is_new(known: Known, listed: int, is_provisional: bool) -> bool:
+    """A report repeats what was told of its day, by an earlier one or by its statement; a statement says each entry once."""
+    return not is_provisional or listed > twins.told(known)
+
+
+def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Message]:
+    found = _sorted(state, wish)
     yield StatementTaken(
         bank_account=wish.bank_account,
         statement=wish.statement,
@@ -107,25 +129,19 @@ def _taken(state: State, wish: TakeStatement, moment: Moment) -> Iterator[Messag
         parts=wish.parts,
         currency=wish.currency,
         digest=wish.digest,
-        landed=tuple(landed),
-        confirmed=tuple(confirmed),
-        confirms=tuple(confirms),
-        contents=tuple(contents) if wish.is_provisional else (),
+        landed=found.landed,
+        confirmed=found.confirmed,
+        confirms=found.confirms,
         opening_minor=wish.opening_minor,
         closing_minor=wish.closing_minor,
         closed_on=wish.closed_on,
         is_provisional=wish.is_provisional,
         format=wish.format,
     )
-    if landed:
-        yield _into_suspense(state, wish, landed, moment)
-    if confirmed:
-        yield ConfirmEntries(bank_account=wish.bank_account, entries=tuple(confirmed))
-
-
-def _is_new(before: Known | None, is_provisional: bool) -> bool:
-    """A report repeats what an earlier one of its day had; a statement confirms it once, and what it has more is more money."""
-    return before is None or before.dropped or (before.confirmed and not is_provisional)
+    if found.landed:
+        yield _into_suspense(state, wish, found.landed, moment)
+    if found.confirmed:
+        yield ConfirmEntries(bank_account=wish.bank_account, entries=found.confirmed)
 
 
 def _into_suspense(state: State, wish: TakeStatement, landed: Sequence[BankEntry], moment: Moment) -> Fact:
@@ -303,8 +319,8 @@ def take_back(state: State, wish: TakeBackCash, moment: Moment) -> Iterable[Fact
 def drop(state: State, wish: DropEntry, moment: Moment) -> Iterable[Message | To]:
     """An intraday entry that its day's statement does not have never was: its receipt goes, with all that it settled."""
     landed = state.landed.get(place(wish.bank_account, wish.entry))
-    known = state.known.get(wish.content)
-    if landed is None or known is None or known.provisional_at != wish.bank_account or known.entry != wish.entry:
+    known = state.known.get(alike_of(wish.content))
+    if landed is None or known is None or known.bank_account != wish.bank_account or not twins.waits(known, wish.entry):
         return unneeded(wish.bank_account, wish.entry)
     return list(_dropped(landed, wish, moment))
 

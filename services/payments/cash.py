@@ -238,7 +238,7 @@ def _within(part_minor: int, whole_minor: int) -> bool:
 
 
 def _not_given(item: Item, line: Settle, receipt: Receipt, policy: Policy, moment: Moment) -> Refusal | None:
-    """What is given away of an item, with what earlier matches gave: its own discount, and a difference that its sender may take."""
+    """What is given away of an item, with what earlier matches gave: its own discount; a difference that its sender may take."""
     discount, offered = item.discounted_minor + line.discount_minor, _offered_minor(item, receipt, policy)
     most = _rounded_up(offered)
     if line.discount_minor and not (_within(line.discount_minor, most) and _within(discount, most)):
@@ -260,7 +260,7 @@ def _may_take(item: Item, policy: Policy, moment: Moment) -> int:
 
 
 def _offered_minor(item: Item, receipt: Receipt, policy: Policy) -> int:
-    """The best discount that runs on the day of the cash, days of grace included, as the matching takes it; with the item's sign."""
+    """The best discount that runs on the day of the cash, days of grace included, as the matching does; signed as the item."""
     grace = dt.timedelta(days=policy.discount_grace_days)
     running = [each.basis_points for each in item.discounts if receipt.received_on <= each.until_on + grace]
     return share_minor(item.amount_minor, max(running, default=0))

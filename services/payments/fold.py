@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from contracts import payments as said
 from contracts.message import Message
 from contracts.payments import Posting
+from services.payments import twins
 from services.payments.ledger import RECEIVABLES
 from services.payments.matching.lookup import key_of
 from services.payments.matching.payer import plain
@@ -51,7 +52,9 @@ from services.payments.state import (
     Receipt,
     State,
     Statement,
+    alike_of,
     card_of,
+    content_of,
     outcome_of,
     place,
 )
@@ -170,13 +173,13 @@ def _statement_taken(state: State, fact: said.StatementTaken, at: dt.datetime) -
     for entry in fact.landed:
         at_key = place(fact.bank_account, entry.entry)
         landed[at_key] = Landed(key=at_key, bank_account=fact.bank_account, entry=entry, is_provisional=fact.is_provisional)
-    if fact.is_provisional:
-        for entry, content in zip(fact.landed, fact.contents, strict=True):
-            known[content] = Known(key=content, bank_account=fact.bank_account, entry=entry.entry, booked_on=entry.booked_on)
-    for content in fact.confirms:
-        before = known[content]
-        assert before is not None, "only an entry that is known is confirmed"
-        known[content] = replace(before, confirmed=True)
+        alike = content_of(fact.bank_account, entry)
+        before = known.get(alike) or Known(key=alike, bank_account=fact.bank_account)
+        known[alike] = twins.brought(before, entry, fact.is_provisional)
+    for name in fact.confirms:
+        row = known[alike_of(name)]
+        assert row is not None, "only an entry that is known is confirmed"
+        known[row.key] = twins.confirmed(row, int(name.rpartition("/")[2]))
     return replace(state, statement=statement, landed=landed, known=known)
 
 
@@ -207,9 +210,9 @@ def _set_aside(state: State, fact: said.EntrySetAside, at: dt.datetime) -> State
 
 
 def _dropped(state: State, fact: said.EntryDropped, at: dt.datetime) -> State:
-    known = state.known[fact.content]
+    known = state.known[alike_of(fact.content)]
     assert known is not None, "only an intraday entry is dropped"
-    after = replace(state, known={**state.known, fact.content: replace(known, dropped=True)})
+    after = replace(state, known={**state.known, known.key: twins.dropped(known, fact.entry)})
     return _with_entry(after, fact.bank_account, fact.entry, state=DROPPED)
 
 

@@ -74,6 +74,7 @@ create table if not exists landed (
 ) with (fillfactor = 80);
 create index if not exists landed_new on landed (partition, key) where new_at is not null;
 
+-- Entries alike, of intraday reports and statements (twins.py).
 create table if not exists bank_known (
     key text primary key,
     partition smallint not null,

@@ -180,22 +180,36 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.bank_account if self.state == NEW else None
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An intraday entry, by what its statement will call it: the bank's own reference, else its content.
+class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry of an intraday report: `confirmed` by its statement, or `dropped` because that does not have it."""
 
-    `confirmed` by its statement, or `dropped` because that does not have it.
-    """
-
-    key: str
-    bank_account: str
     entry: str
     booked_on: dt.date
     confirmed: bool = False
     dropped: bool = False
 
     @property
+    def is_open(self) -> bool:
+        return not (self.confirmed or self.dropped)
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Entries alike, by the bank's own reference, else by content: those of intraday reports in the order in which they came, and
+    how many a statement brought itself (`stated`). `key`: `content_of`."""
+
+    key: str
+    bank_account: str
+    reported: tuple[Reported, ...] = ()
+    stated: int = 0
+
+    @property
     def provisional_at(self) -> str | None:
-        return None if self.confirmed or self.dropped else self.bank_account
+        return self.bank_account if any(each.is_open for each in self.reported) else None
+
+    @property
+    def booked_on(self) -> dt.date:
+        """The first day of one that no statement has had yet."""
+        return min((each.booked_on for each in self.reported if each.is_open), default=dt.date.max)
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -402,20 +416,20 @@ def alias_of(account: str, kind: str, value: str) -> str:
     return derived_id("alias", account, kind, value)
 
 
-def by_content(bank_account: str, entries: tuple[BankEntry, ...]) -> tuple[str, ...]:
-    """How an intraday report and its statement name the same entries: by the bank's reference, else by content and count.
+def content_of(bank_account: str, entry: BankEntry) -> str:
+    """What an intraday report and its statement call the same entry: the bank's reference, else its content.
 
     Where a text's lines end says nothing of it: one format keeps them, another does not.
     """
-    count: dict[str, int] = {}
-    keys = []
-    for entry in entries:
-        content = short(entry.servicer_reference) or derived_id(
-            entry.value_on.isoformat(), str(entry.amount_minor), entry.payer_account, " ".join(entry.text.split())
-        )
-        count[content] = count.get(content, 0) + 1
-        keys.append(f"{bank_account}/{content}/{count[content]}")
-    return tuple(keys)
+    content = short(entry.servicer_reference) or derived_id(
+        entry.value_on.isoformat(), str(entry.amount_minor), entry.payer_account, " ".join(entry.text.split())
+    )
+    return f"{bank_account}/{content}"
+
+
+def alike_of(name: str) -> str:
+    """The row of one of several entries alike, which is named `<row>/<its place>`."""
+    return name.rpartition("/")[0]
 
 
 # --- which rows a message needs ---------------------------------------------------------------------------------------
@@ -498,20 +512,17 @@ def _receipt(message: Any) -> Needs:
     return {"accounts": (message.account,), "items": (message.receipt,), "receipt": message.receipt}
 
 
-def _statement(message: Any) -> Needs:
-    entries: tuple[BankEntry, ...] = message.entries if isinstance(message, said.TakeStatement) else message.landed
-    keys = tuple(dict.fromkeys(place(message.bank_account, named(message.statement, entry)) for entry in entries))
-    known = by_content(message.bank_account, entries)
+def _statement(message: said.TakeStatement) -> Needs:
+    keys = tuple(dict.fromkeys(place(message.bank_account, named(message.statement, entry)) for entry in message.entries))
+    known = tuple(dict.fromkeys(content_of(message.bank_account, entry) for entry in message.entries))
     return {"statement": place(message.bank_account, message.statement), "landed": keys, "known": known}
 
 
 def _taken(message: said.StatementTaken) -> Needs:
     landed = tuple(place(message.bank_account, entry.entry) for entry in message.landed)
-    return {
-        "statement": place(message.bank_account, message.statement),
-        "landed": landed,
-        "known": message.contents or message.confirms,
-    }
+    contents = (content_of(message.bank_account, entry) for entry in message.landed)
+    known = dict.fromkeys((*contents, *(alike_of(name) for name in message.confirms)))
+    return {"statement": place(message.bank_account, message.statement), "landed": landed, "known": tuple(known)}
 
 
 def _entry(message: Any) -> Needs:
@@ -523,7 +534,7 @@ def _entries(message: said.ConfirmEntries | said.EntriesConfirmed) -> Needs:
 
 
 def _intraday(message: said.DropEntry | said.EntryDropped) -> Needs:
-    return {**_entry(message), "known": (message.content,)}
+    return {**_entry(message), "known": (alike_of(message.content),)}
 
 
 def _request(message: Any) -> Needs:

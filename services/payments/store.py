@@ -13,7 +13,7 @@ import asyncpg
 
 from contracts.message import Message
 from contracts.payments import DropEntry, RetryCash
-from services.payments import recognising, settling, sweeping
+from services.payments import recognising, settling, sweeping, twins
 from services.payments.state import (
     Account,
     Advice,
@@ -186,22 +186,25 @@ async def fire_drop(connection: asyncpg.Connection, partition: int, timer: Timer
     """Intraday entries booked until the day of the newest statement, and not in any. Index: bank_known_provisional."""
     rows = await connection.fetch(
         """
-        select body from bank_known
-        where provisional_at = $1 and key > $2 and booked_on <= (
-            select max(closed_on) from statement where bank_account = $1 and closed_on is not null)
-        order by key limit $3
+        select body, closed.until_on from bank_known, (
+            select max(closed_on) as until_on from statement where bank_account = $1 and closed_on is not null) as closed
+        where provisional_at = $1 and key > $2 and booked_on <= closed.until_on order by key limit $3
         """,
         timer.key,
         timer.cursor,
         limit,
     )
-    known: list[Known] = [KNOWN.decode(row["body"]) for row in rows]
+    found: list[tuple[Known, dt.date]] = [(KNOWN.decode(row["body"]), row["until_on"]) for row in rows]
     reason = "the statement of its day does not have it"
     commands: list[tuple[str, Message]] = [
-        (timer.home, DropEntry(bank_account=each.bank_account, entry=each.entry, content=each.key, reason=reason))
-        for each in known
+        (
+            timer.home,
+            DropEntry(bank_account=known.bank_account, entry=each.entry, content=f"{known.key}/{n}", reason=reason),
+        )
+        for known, until_on in found
+        for n, each in twins.absent(known, until_on)
     ]
-    return Step(commands, known[-1].key if len(known) == limit else None)
+    return Step(commands, found[-1][0].key if len(found) == limit else None)
 
 
 async def fire_explain(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:

@@ -19,7 +19,7 @@ def test_a_statement_newest_first_is_turned_and_proved_by_its_running_balance() 
     (statement,) = good("statement-good.csv")
     assert (statement.opening_minor, statement.closing_minor) == (100000, 124050)
     assert [(entry.entry, entry.amount_minor, entry.text) for entry in statement.entries] == [
-        ("1", 25050, "INV-1001 second line"),
+        ("1", 25050, "INV-1001\nsecond line"),
         ("2", -1000, "Charges, January"),
     ]
     assert statement.opened_on == DAY

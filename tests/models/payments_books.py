@@ -18,6 +18,7 @@ from contracts.envelope import encode_value
 from contracts.message import Fact, Message
 from services.payments.app import SERVICE
 from services.payments.state import State, home_of_bank, rows
+from services.payments.twins import absent
 from shared.rows import field_of, moved
 from shared.service import Moment, To
 
@@ -160,6 +161,15 @@ def statement(name: str, *entries: payments.BankEntry, **more: Any) -> payments.
 def recognised(name: str, account: str = "acme", **more: Any) -> payments.RecogniseCash:
     home = more.pop("home", account)
     return payments.RecogniseCash(bank_account=BANK, entry=name, account=account, account_home=home, **more)
+
+
+def drops(books: Books) -> list[payments.DropEntry]:
+    """What the timer would say of every intraday entry that no statement has had yet."""
+    return [
+        payments.DropEntry(bank_account=BANK, entry=each.entry, content=f"{row.key}/{n}", reason="the statement does not have it")
+        for row in books.tables["bank_known"].values()
+        for n, each in absent(row, dt.date.max)
+    ]
 
 
 def of(kind: type, facts: list[Any]) -> list[Any]:

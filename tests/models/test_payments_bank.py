@@ -33,7 +33,7 @@ from contracts.payments import (
     UndoMatch,
     WithdrawCash,
 )
-from tests.models.payments_books import BANK, DAY, TODAY, Books, entry, invoice, of, opened, pays, recognised, statement
+from tests.models.payments_books import BANK, DAY, TODAY, Books, drops, entry, invoice, of, opened, pays, recognised, statement
 
 
 @pytest.fixture
@@ -51,8 +51,7 @@ def provisional(name: str, *entries: BankEntry) -> Any:
 
 def dropped(books: Books, name: str) -> DropEntry:
     """What the timer says of an intraday entry."""
-    known = next(row for row in books.tables["bank_known"].values() if row.entry == name)
-    return DropEntry(bank_account=BANK, entry=name, content=known.key, reason="the statement does not have it")
+    return next(drop for drop in drops(books) if drop.entry == name)
 
 
 def receipt_of(books: Books) -> Any:
@@ -156,7 +155,9 @@ def test_what_its_statement_has_is_provisional_no_more_wherever_it_is(books: Boo
     assert of(CashConfirmed, facts) == [CashConfirmed(account="acme", receipt=first)]
     for n in (1, 2):
         books.do(recognised(f"D1/{n}", "other"))
-    assert not any(row.is_provisional for name in ("receipt", "landed") for row in books.tables[name].values() if row.state != "gone")
+    assert not any(
+        row.is_provisional for name in ("receipt", "landed") for row in books.tables[name].values() if row.state != "gone"
+    )
     assert books.receipt(first).version == version
     assert books.refolded() == books.tables
 
@@ -193,6 +194,42 @@ def test_an_intraday_entry_is_confirmed_once_and_the_same_again_is_more_money(bo
     assert books.sums()["suspense"] == -1_000_00
 
 
+@pytest.mark.parametrize("reference", ["", "B1"])
+def test_twins_of_a_report_are_those_of_its_statement_one_to_one_over_its_parts(books: Books, reference: str) -> None:  # P3
+    told = [entry(str(n), 500_00, text="thanks", servicer_reference=reference) for n in range(2)]
+    books.do(provisional("D1", *told))
+    confirmed = []
+    for part, each in enumerate(told, start=1):
+        (taken,) = of(StatementTaken, books.do(statement("S1", each, part=part, parts=2)))
+        assert taken.landed == ()
+        confirmed += taken.confirmed
+    assert confirmed == ["D1/0", "D1/1"]
+    assert (drops(books), books.sums()["suspense"]) == ([], -1_000_00)
+
+
+@pytest.mark.parametrize("reference", ["", "B1"])
+def test_a_report_that_comes_after_its_statement_brings_only_what_is_more(books: Books, reference: str) -> None:  # P3
+    one, other = (entry(str(n), 500_00, text="thanks", servicer_reference=reference) for n in range(2))
+    books.do(statement("S1", one))
+    (taken,) = of(StatementTaken, books.do(provisional("D1", one)))
+    assert (taken.landed, drops(books)) == ((), [])
+    (taken,) = of(StatementTaken, books.do(provisional("D2", one, other)))
+    assert [each.entry for each in taken.landed] == ["D2/1"]
+    (taken,) = of(StatementTaken, books.do(statement("S2", other)))
+    assert (taken.landed, taken.confirmed) == ((), ("D2/1",))
+    assert books.refolded() == books.tables
+
+
+def test_what_was_dropped_and_is_reported_again_is_new(books: Books) -> None:  # P3
+    one = entry("1", 500_00, text="thanks")
+    books.do(provisional("D1", one))
+    books.do(dropped(books, "D1/1"))
+    (taken,) = of(StatementTaken, books.do(provisional("D2", one)))
+    assert len(taken.landed) == 1
+    (taken,) = of(StatementTaken, books.do(statement("S1", one)))
+    assert taken.confirmed == ("D2/1",)
+
+
 def test_a_dropped_entry_leaves_the_bank_as_it_was_wherever_its_money_is(books: Books) -> None:  # P3
     books.do(provisional("D1", *(entry(str(n), 100_00 + n) for n in range(4))))
     books.do(recognised("D1/0"))
@@ -206,8 +243,9 @@ def test_a_dropped_entry_leaves_the_bank_as_it_was_wherever_its_money_is(books: 
 def test_what_its_statement_confirmed_is_not_dropped(books: Books) -> None:
     kept = entry("1", 500_00, servicer_reference="B1")
     books.do(provisional("D1", kept))
+    late = dropped(books, "D1/1")
     books.do(statement("S1", kept))
-    assert of(CommandUnneeded, books.do(dropped(books, "D1/1")))
+    assert of(CommandUnneeded, books.do(late))
 
 
 def test_only_the_entry_that_a_content_stands_for_is_dropped_by_it(books: Books) -> None:

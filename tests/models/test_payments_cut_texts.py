@@ -1,4 +1,4 @@
-"""A bank's text from its file to the match: where a line ended is kept, and a number that was cut there is one number (P3, P6)."""
+"""A bank's text from its file to the match: where a line ended is kept, and a number that was cut there is one (P3, P6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.gateway.bank import decoding
 from services.payments.matching.match import match
 from services.payments.matching.values import Match, Outcome, Rules
 from services.payments.recognising import payment_of
-from services.payments.state import by_content
+from services.payments.state import content_of
 from tests.models.matching_values import invoice, paid
 from tests.models.payments_books import entry
 
@@ -28,8 +28,10 @@ MT940 = """:20:A
 """
 CAMT = """<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><GrpHdr><MsgId>M</MsgId></GrpHdr><Stmt>
 <Id>S</Id><Acct><Id><IBAN>DE02120300000000202051</IBAN></Id><Ccy>EUR</Ccy></Acct>
-<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">0</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-30</Dt></Dt></Bal>
-<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">1000</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-31</Dt></Dt></Bal>
+<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp>
+<Amt Ccy="EUR">0</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-30</Dt></Dt></Bal>
+<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp>
+<Amt Ccy="EUR">1000</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-01-31</Dt></Dt></Bal>
 <Ntry><Amt Ccy="EUR">1000</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-01-31</Dt></BookgDt>
 <NtryDtls><TxDtls><RltdPties><Dbtr><Pty><Nm>Harbour</Nm></Pty></Dbtr><UltmtDbtr><Pty><Nm>Harbour Group plc</Nm></Pty></UltmtDbtr>
 </RltdPties><RmtInf>{text}</RmtInf></TxDtls></NtryDtls></Ntry></Stmt></BkToCstmrStmt></Document>"""
@@ -96,4 +98,4 @@ def test_joined_text_fits_its_bound_and_is_the_same_when_it_is_joined_again(part
 
 def test_an_intraday_report_and_its_statement_name_an_entry_alike_wherever_its_lines_end() -> None:  # P3
     first, second = entry("1", 5_00, text="INV 1\nINV 2"), entry("1", 5_00, text="INV 1 INV 2")
-    assert by_content("B", (first,)) == by_content("B", (second,))
+    assert content_of("B", first) == content_of("B", second)

@@ -22,7 +22,6 @@ from contracts.payments import (
     ConfirmBankDetails,
     ConfirmPaidOut,
     DeclinePayout,
-    DropEntry,
     EntryPosted,
     ItemSettled,
     MakePaymentFile,
@@ -60,6 +59,7 @@ from tests.models.payments_books import (
     Books,
     cash,
     credit_note,
+    drops,
     entry,
     invoice,
     of,
@@ -495,8 +495,8 @@ def test_a_debit_of_an_intraday_report_that_its_statement_lacks_confirms_nothing
         if provisional:
             again = ReopenPaidOut(bank_account=BANK, entry=f"{name}/1", request=request)
             assert of(CommandUnneeded, books.do(again)), "only a debit that was dropped"
-            (content,) = books.tables["bank_known"]
-            books.do(DropEntry(bank_account=BANK, entry=f"{name}/1", content=content, reason="its statement does not have it"))
+            (drop,) = drops(books)
+            books.do(drop)
             assert books.tables["outgoing"][request].state == "filed"
             assert books.sums()["refunds"] == -200_00
     assert (books.sums()["refunds"], books.sums()["suspense"]) == (0, 0)

@@ -18,7 +18,6 @@ from contracts.payments import (
     CashUnallocated,
     ClosePeriod,
     Discount,
-    DropEntry,
     EntryPosted,
     GiveBackCash,
     KeepOnAccount,
@@ -35,7 +34,7 @@ from contracts.payments import (
     TakeStatement,
     UnallocateCash,
 )
-from tests.models.payments_books import BANK, DAY, TODAY, Books, cash, entry, invoice, of, opened, pays, settles, statement
+from tests.models.payments_books import BANK, DAY, TODAY, Books, cash, drops, entry, invoice, of, opened, pays, settles, statement
 
 HOMES = {"top": "top", "sub": "top", "alone": "alone", "abroad": "abroad"}
 CURRENCIES = {"top": "GBP", "sub": "GBP", "alone": "GBP", "abroad": "EUR"}
@@ -192,8 +191,8 @@ def _set_aside(at: Played, pick: int) -> None:
 
 
 def _drop(at: Played, pick: int) -> None:
-    if known := _chosen(at.books.tables["bank_known"].values(), pick):
-        at.taken_in(DropEntry(bank_account=BANK, entry=known.entry, content=known.key, reason="not in the statement"))
+    if drop := _chosen(drops(at.books), pick):
+        at.taken_in(drop)
 
 
 def _allocate(at: Played, pick: int, wanted: list[tuple[int, int, int]], role: str, and_back: bool) -> None:
@@ -324,20 +323,31 @@ def test_a_group_that_has_paid_balances_whatever_follows(done: list[tuple[Any, .
 def test_a_days_money_is_there_once_whatever_the_reports_of_the_day_said(
     told: list[tuple[int, str]], data: st.DataObject
 ) -> None:
-    """The statement alone counts. Reports tell some of it, and some that never comes; what it has not is dropped (P3)."""
+    """The statement alone counts, in one part or two. Reports tell some of it before, between or after, and some that never
+    comes; what it has not is dropped (P3)."""
     final = [entry(str(n), amount, servicer_reference=f"{r}{n}" if r else "") for n, (amount, r) in enumerate(told)]
-    books = Books()
-    for n in range(data.draw(st.integers(0, 3))):
-        reported = [each for each in final if data.draw(st.booleans())]
-        never = [entry(f"x{m}", 7_77, text=f"never {m}") for m in range(data.draw(st.integers(0, 2)))]
-        numbered = [replace(each, entry=str(m)) for m, each in enumerate([*reported, *never])]
-        books.do(statement(f"D{n}", *numbered, is_provisional=True, closed_on=None))
-    books.do(statement("S", *final))
-    for known in list(books.tables["bank_known"].values()):
-        if known.provisional_at:
-            books.do(DropEntry(bank_account=BANK, entry=known.entry, content=known.key, reason="not in the statement"))
+    at = data.draw(st.integers(0, len(final)))
+    parts = [final[:at], final[at:]]
+    reports, books = [data.draw(st.integers(0, 3)) for _ in range(3)], Books()
+    for when, count in enumerate(reports):
+        for n in range(count):
+            reported = [each for each in final if data.draw(st.booleans())]
+            never = [entry(f"x{m}", 7_77, text=f"never {m}") for m in range(data.draw(st.integers(0, 2)))]
+            numbered = [replace(each, entry=str(m)) for m, each in enumerate([*reported, *never])]
+            books.do(statement(f"D{when}{n}", *numbered, is_provisional=True, closed_on=None))
+        if when < len(parts):
+            books.do(statement("S", *parts[when], part=when + 1, parts=2))
+    assert all(drop.entry in _never(books) for drop in drops(books))
+    for drop in drops(books):
+        books.do(drop)
     assert books.sums().get("bank", 0) == sum(each.amount_minor for each in final)
     assert books.sums().get("suspense", 0) == -books.sums().get("bank", 0)
+    assert books.refolded() == books.tables
+
+
+def _never(books: Books) -> set[str]:
+    """Reported entries that the statement does not have."""
+    return {landed.entry.entry for landed in books.tables["landed"].values() if landed.entry.text.startswith("never")}
 
 
 given_away = st.tuples(

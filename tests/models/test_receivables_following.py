@@ -1,10 +1,10 @@
-"""The console's receipts beside the ledger's, after the same facts: how far each is allocated, and the version that a wish carries."""
+"""The console's receipts beside the ledger's, after the same facts: how far each is allocated, and its version."""
 
 from __future__ import annotations
 
 from services.console.receivables.following import OF_RECEIPTS, Receipt, follow_receipt
 from tests.console.receivables_stage import envelope
-from tests.models.payments_books import BANK, Books, entry, opened, recognised, statement
+from tests.models.payments_books import Books, entry, opened, recognised, statement
 
 
 def followed(books: Books) -> dict[str, Receipt]:

@@ -211,31 +211,52 @@ STATEMENTS = (
         name="what an intraday report repeats is not new",
         promise="P3",
         file="services/payments/bank.py",
-        takes_out=out("return before is None or before.dropped or (before.confirmed and not is_provisional)", "return True"),
+        takes_out=out("return not is_provisional or listed > twins.told(known)", "return True"),
         tests=(BANK + "test_what_a_later_report_of_the_day_repeats_is_not_new",),
     ),
     Guard(
         name="an intraday entry is known by what its report called it",
         promise="P3",
         file="services/payments/fold.py",
-        takes_out=out("zip(fact.landed, fact.contents, strict=True)", "zip(fact.landed, sorted(known), strict=False)"),
+        takes_out=out("known[alike] = twins.brought(before, entry, fact.is_provisional)", "pass"),
         tests=(
             BANK + "test_what_a_later_report_of_the_day_repeats_is_not_new",
             CHANCE + "test_a_days_money_is_there_once_whatever_the_reports_of_the_day_said",
         ),
     ),
     Guard(
-        name="a statement confirms an intraday entry once",
+        name="a report repeats what its statement had",
+        promise="P3",
+        file="services/payments/twins.py",
+        takes_out=out("return known.stated + sum(", "return sum("),
+        tests=(BANK + "test_a_report_that_comes_after_its_statement_brings_only_what_is_more",),
+    ),
+    Guard(
+        name="what was dropped may come again",
+        promise="P3",
+        file="services/payments/twins.py",
+        takes_out=out("sum(not each.dropped for each in known.reported)", "len(known.reported)"),
+        tests=(BANK + "test_what_was_dropped_and_is_reported_again_is_new",),
+    ),
+    Guard(
+        name="each reported entry is confirmed by one of its statement",
         promise="P3",
         file="services/payments/bank.py",
-        takes_out=out("if before is not None and before.provisional_at is not None and not", "if before is not None and not"),
+        takes_out=out("known[key] = twins.confirmed(row, at)", "pass"),
+        tests=(CHANCE + "test_a_days_money_is_there_once_whatever_the_reports_of_the_day_said",),
+    ),
+    Guard(
+        name="a statement confirms an intraday entry once",
+        promise="P3",
+        file="services/payments/fold.py",
+        takes_out=out('known[row.key] = twins.confirmed(row, int(name.rpartition("/")[2]))', "pass"),
         tests=(BANK + "test_an_intraday_entry_is_confirmed_once_and_the_same_again_is_more_money",),
     ),
     Guard(
         name="what its statement confirmed is not dropped",
         promise="P3",
-        file="services/payments/bank.py",
-        takes_out=out("known.provisional_at != wish.bank_account or", ""),
+        file="services/payments/twins.py",
+        takes_out=out("return any(each.is_open and each.entry == entry", "return any(each.entry == entry"),
         tests=(BANK + "test_what_its_statement_confirmed_is_not_dropped",),
     ),
     Guard(
@@ -255,8 +276,8 @@ STATEMENTS = (
     Guard(
         name="only the entry that a content stands for is dropped",
         promise="P3",
-        file="services/payments/bank.py",
-        takes_out=out(" or known.entry != wish.entry:", ":"),
+        file="services/payments/twins.py",
+        takes_out=out("return any(each.is_open and each.entry == entry", "return any(each.is_open"),
         tests=(BANK + "test_only_the_entry_that_a_content_stands_for_is_dropped_by_it",),
     ),
     Guard(
@@ -446,7 +467,9 @@ CASH_OF_AN_ACCOUNT = (
         name="a discount is one that the item's terms give",
         promise="P6",
         file="services/payments/cash.py",
-        takes_out=out("if line.discount_minor and not (_within(line.discount_minor, most) and _within(discount, most)):", "if False:"),
+        takes_out=out(
+            "if line.discount_minor and not (_within(line.discount_minor, most) and _within(discount, most)):", "if False:"
+        ),
         tests=(CASH + "test_what_does_not_add_up_is_refused_by_name",),
     ),
     Guard(
