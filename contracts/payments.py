@@ -648,7 +648,7 @@ class CashRetried(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GiveBackCash(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """This receipt is not this account's: what is unallocated of it, all of it, goes back to suspense."""
+    """This receipt is not this account's: all of it goes back to suspense, and what it taught of its payer is forgotten."""
 
     account: Reference
     receipt: Reference
@@ -743,17 +743,18 @@ class EntryDropped(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PayerLearned(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """A person's choice teaches (P6): this bank account or name pays for this account from now on."""
+    """A person's choice teaches (P6): this bank account or name pays for this account from now on. `receipt` taught it."""
 
     account: Reference
     alias: Reference
     kind: Word
     value: Name
     by: Text = ""
+    receipt: Reference | None = None
 
 
 class ForgetPayer(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """What was learned was wrong."""
+    """What was learned was wrong: said by a person, or the service's own step of giving back the cash that taught it."""
 
     account: Reference
     alias: Reference

@@ -26,6 +26,7 @@ from contracts.payments import (
     CashUnallocated,
     CashWithdrawn,
     ConfirmCash,
+    ForgetPayer,
     GiveBackCash,
     ItemPosted,
     KeepOnAccount,
@@ -133,7 +134,7 @@ def _received(state: State, wish: ReceiveCash, moment: Moment) -> Iterator[Fact]
     )
     lines = ledger.pair(ledger.TRANSIT, ledger.RECEIVABLES, wish.amount_minor, wish.currency, base, wish.receipt)
     yield ledger.entry(wish.account, name, RECEIPT, on, lines)
-    if wish.learned:
+    if wish.learned and state.alias is None:
         yield from _learned(wish, moment)
 
 
@@ -142,7 +143,7 @@ def _learned(wish: ReceiveCash, moment: Moment) -> Iterator[Fact]:
     kind, value = taught(wish.payer_account, wish.payer)
     if value and (kind == "bank_account" or len(value) >= NAME_ALIAS_MIN):
         alias = alias_of(wish.account, kind, value)
-        yield PayerLearned(account=wish.account, alias=alias, kind=kind, value=value, by=moment.actor)
+        yield PayerLearned(account=wish.account, alias=alias, kind=kind, value=value, by=moment.actor, receipt=wish.receipt)
 
 
 def confirm(state: State, wish: ConfirmCash, moment: Moment) -> Iterable[Fact]:
@@ -570,6 +571,8 @@ def _given_back(state: State, receipt: Receipt, wish: GiveBackCash, moment: Mome
         by=moment.actor,
     )
     yield from _out(state, receipt, "given_back", ledger.TRANSIT, moment)
+    if receipt.taught:
+        yield ForgetPayer(account=receipt.account, alias=receipt.taught, reason=wish.reason)
     yield _to_suspense(receipt, wish.reason)
 
 

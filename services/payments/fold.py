@@ -326,7 +326,9 @@ def _gone(state: State, fact: said.CashGivenBack | said.CashWithdrawn, at: dt.da
 
 def _learned(state: State, fact: said.PayerLearned, at: dt.datetime) -> State:
     home = _account(state, fact.account).home or fact.account
-    return replace(state, alias=Alias(alias=fact.alias, account=fact.account, home=home, kind=fact.kind, value=fact.value))
+    receipt = replace(state.receipt, taught=fact.alias) if state.receipt is not None and fact.receipt else state.receipt
+    alias = Alias(alias=fact.alias, account=fact.account, home=home, kind=fact.kind, value=fact.value)
+    return replace(state, alias=alias, receipt=receipt)
 
 
 def _forgotten(state: State, fact: said.PayerForgotten, at: dt.datetime) -> State:

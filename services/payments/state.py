@@ -101,7 +101,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Cash of one account: what the bank told of it, and how far it is allocated. `version` counts what was done with it;
-    `standing` are its matches that were not taken back."""
+    `standing` are its matches that were not taken back; `taught` is the alias that was learned by recognising it."""
 
     receipt: str
     account: str
@@ -125,6 +125,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     charges_minor: int = 0
     is_provisional: bool = False
     owner: str = ""
+    taught: str = ""
 
     @property
     def pending_home(self) -> str | None:
@@ -504,6 +505,10 @@ def _alias(message: Any) -> Needs:
     return {"accounts": (message.account,), "alias": message.alias}
 
 
+def _learned(message: said.PayerLearned) -> Needs:
+    return {**_alias(message), "receipt": message.receipt}
+
+
 def _advice(message: Any) -> Needs:
     return {"accounts": (message.account,), "advice": message.advice}
 
@@ -688,7 +693,7 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.CashUnallocated: _taken_back,
     said.ShortPaid: _nothing,
     said.ForgetPayer: _alias,
-    said.PayerLearned: _alias,
+    said.PayerLearned: _learned,
     said.PayerForgotten: _alias,
     said.TakeAdvice: _advice,
     said.AdviceTaken: _advice,

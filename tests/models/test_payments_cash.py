@@ -19,6 +19,7 @@ from contracts.payments import (
     GiveBackCash,
     ItemSettled,
     KeepOnAccount,
+    PayerForgotten,
     PayerLearned,
     ReferCash,
     RetryCash,
@@ -188,6 +189,29 @@ def test_a_name_that_is_too_short_to_mean_one_payer_is_not_learned() -> None:  #
     books.do(opened())
     assert not of(PayerLearned, books.do(cash("R", 1_00, payer="ACME", learned=True)))
     assert of(PayerLearned, books.do(cash("R2", 1_00, payer="ACME TRADING", learned=True)))
+
+
+def test_cash_given_back_forgets_the_payer_that_it_taught() -> None:  # P5, P6
+    books = Books()
+    books.do(opened())
+    books.do(cash("R", 1_00, payer_account="DE1", learned=True))
+    books.do(GiveBackCash(account="acme", receipt="R", reason="not theirs"))
+    assert books.tables["alias"] == {}
+    assert [(fact.reason, fact.by) for fact in of(PayerForgotten, [fact for *_, fact in books.journal])] == [
+        ("not theirs", "anna")
+    ]
+    assert books.refolded() == books.tables
+
+
+def test_cash_given_back_leaves_what_other_cash_taught() -> None:  # P6
+    books = Books()
+    books.do(opened())
+    books.do(cash("R1", 1_00, payer_account="DE1", learned=True))
+    assert not of(PayerLearned, books.do(cash("R2", 1_00, payer_account="DE1", learned=True)))
+    books.do(cash("R3", 1_00, payer_account="DE1"))
+    for receipt in ("R2", "R3"):
+        books.do(GiveBackCash(account="acme", receipt=receipt, reason="not theirs"))
+    assert len(books.tables["alias"]) == 1
 
 
 def test_the_same_receipt_again_changes_nothing(books: Books) -> None:

@@ -515,6 +515,20 @@ CASH_OF_AN_ACCOUNT = (
         tests=(CASH + "test_an_advice_explains_only_its_own_accounts_receipt",),
     ),
     Guard(
+        name="cash given back forgets the payer that it taught",
+        promise="P6",
+        file="services/payments/cash.py",
+        takes_out=out("    if receipt.taught:\n", "    if False:\n"),
+        tests=(CASH + "test_cash_given_back_forgets_the_payer_that_it_taught",),
+    ),
+    Guard(
+        name="cash given back leaves what other cash taught",
+        promise="P6",
+        file="services/payments/cash.py",
+        takes_out=out("if wish.learned and state.alias is None:", "if wish.learned:"),
+        tests=(CASH + "test_cash_given_back_leaves_what_other_cash_taught",),
+    ),
+    Guard(
         name="a match of our own that fits no more goes to a person",
         promise="P6",
         file="services/payments/cash.py",
