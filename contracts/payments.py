@@ -349,7 +349,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RecogniseCash(Command, frozen=True, kw_only=True, omit_defaults=True):
     """The account that this entry is from (P5): found by the service itself, or said by a person (`learn`: for the future too).
 
-    `account` left out: nobody could be found; `candidates` may have paid.
+    `account` left out: nobody could be found; `candidates` may have paid. `version` is of the entry, as the sender saw it: how
+    often it has come back to suspense; another one by now is refused.
     """
 
     bank_account: Reference
@@ -361,6 +362,7 @@ class RecogniseCash(Command, frozen=True, kw_only=True, omit_defaults=True):
     candidates: Annotated[tuple[Candidate, ...], Meta(max_length=PROPOSALS_MAX)] = ()
     learn: bool = False
     reason: Text = ""
+    version: Count | None = None
 
 
 class CashRecognised(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -565,11 +567,12 @@ class CashReferred(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UnallocateCash(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Take a match back: new entries restore what was so before it."""
+    """Take a match back: new entries restore what was so before it. `version`: of its receipt, as the sender saw it."""
 
     account: Reference
     match: Reference
     reason: Text
+    version: Count | None = None
 
 
 class UndoMatch(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -582,6 +585,7 @@ class UndoMatch(Command, frozen=True, kw_only=True, omit_defaults=True):
     reason: Text
     withdraw: bool = False
     advice: Reference | None = None
+    version: Count | None = None
 
 
 class CashUnallocated(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -648,11 +652,15 @@ class CashRetried(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GiveBackCash(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """This receipt is not this account's: all of it goes back to suspense, and what it taught of its payer is forgotten."""
+    """This receipt is not this account's: all of it goes back to suspense, and what it taught of its payer is forgotten.
+
+    `version`: of the receipt, as the sender saw it.
+    """
 
     account: Reference
     receipt: Reference
     reason: Text
+    version: Count | None = None
 
 
 class CashGivenBack(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -839,7 +847,10 @@ class BankDetailsConfirmed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProposeRefund(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """Pay this receipt or credit note back, whole or in part (P7, P10). `key` is the sender's own: said twice, it counts once."""
+    """Pay this receipt or credit note back, whole or in part (P7, P10). `key` is the sender's own: said twice, it counts once.
+
+    `version`: of the receipt, as the sender saw it.
+    """
 
     account: Reference
     key: Reference
@@ -847,6 +858,7 @@ class ProposeRefund(Command, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: Amount
     reason: Text
     evidence: Text = ""
+    version: Count | None = None
 
 
 class ProposeWriteOff(Command, frozen=True, kw_only=True, omit_defaults=True):

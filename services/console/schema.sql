@@ -498,6 +498,7 @@ create table if not exists bank_entries (
     is_provisional boolean not null,
     account text not null,
     receipt text not null,
+    version integer not null,
     since timestamptz not null,
     changed_by text not null,
     changed_at timestamptz,

@@ -180,6 +180,9 @@ def recognise(state: State, wish: RecogniseCash, moment: Moment) -> Iterable[Mes
     if landed.state not in (NEW, UNRECOGNISED):
         detail = f"it is {landed.state.replace('_', ' ')} already{f', of {landed.account}' if landed.account else ''}"
         return Refusal("not_waiting", f"{detail}; give it back from there first").of(wish.bank_account, wish.entry)
+    if wish.version is not None and wish.version != landed.rounds:
+        detail = "it was on an account and came back to suspense since you looked at it; look again, and decide on what is so now"
+        return Refusal("changed_meanwhile", detail).of(wish.bank_account, wish.entry)
     if wish.account is None or wish.account_home is None:
         return [_unrecognised(landed, wish)]
     if landed.entry.amount_minor <= 0:

@@ -186,9 +186,13 @@ def _unknown(account: str, receipt: str) -> list[Fact]:
 
 
 def _changed(receipt: Receipt, version: int | None) -> Refusal | None:
-    """Of two clerks who work on one receipt the second is told."""
     if receipt.state == GONE:
         return Refusal("gone", "this receipt was given back or withdrawn; there is nothing to allocate")
+    return stale(receipt, version)
+
+
+def stale(receipt: Receipt, version: int | None) -> Refusal | None:
+    """Of two clerks who work on one receipt the second is told."""
     if version is None or version == receipt.version:
         return None
     detail = "somebody else has worked on this receipt since you looked at it; look again, and decide on what is so now"
@@ -434,10 +438,10 @@ def unallocate(state: State, wish: UnallocateCash, moment: Moment) -> Iterable[M
         return unneeded(wish.account, wish.match)
     if refusal := not_reasoned(wish.reason):
         return refusal.of(wish.account, wish.match)
-    return [_undo(match, wish.reason)]
+    return [_undo(match, wish.reason, version=wish.version)]
 
 
-def _undo(match: Match, reason: str, withdraw: bool = False) -> Message:
+def _undo(match: Match, reason: str, withdraw: bool = False, version: int | None = None) -> Message:
     return UndoMatch(
         account=match.account,
         receipt=match.receipt,
@@ -446,6 +450,7 @@ def _undo(match: Match, reason: str, withdraw: bool = False) -> Message:
         reason=reason,
         withdraw=withdraw,
         advice=match.advice,
+        version=version,
     )
 
 
@@ -459,6 +464,8 @@ def undo(state: State, wish: UndoMatch, moment: Moment) -> Iterable[Message | To
             if wish.withdraw
             else unneeded(wish.account, wish.match)
         )
+    if refusal := stale(receipt, wish.version):
+        return refusal.of(wish.account, wish.match)
     return list(_undone(state, receipt, state.match, wish, moment))
 
 
@@ -545,7 +552,7 @@ def give_back(state: State, wish: GiveBackCash, moment: Moment) -> Iterable[Mess
         return _unknown(wish.account, wish.receipt)
     if receipt.state == GONE:
         return unneeded(wish.account, wish.receipt)
-    if refusal := not_reasoned(wish.reason) or _in_use(receipt):
+    if refusal := not_reasoned(wish.reason) or stale(receipt, wish.version) or _in_use(receipt):
         return refusal.of(wish.account, wish.receipt)
     return list(_given_back(state, receipt, wish, moment))
 

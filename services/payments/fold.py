@@ -376,7 +376,8 @@ def _proposed(state: State, fact: said.PayoutProposed, at: dt.datetime) -> State
         by=fact.by,
         payment=fact.payment or "",
     )
-    return replace(state, payout=payout)
+    after = replace(state, payout=payout)
+    return _with_receipt(after) if state.receipt is not None else after
 
 
 def _with_payout(state: State, /, **changed: Any) -> State:

@@ -36,6 +36,7 @@ from contracts.payments import (
 )
 from services.payments import ledger
 from services.payments.bank_details import not_payable
+from services.payments.cash import stale
 from services.payments.items import open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
@@ -69,6 +70,8 @@ AUTHORITY = {REFUND: "refund", CARD_REFUND: "refund", WRITE_OFF: "write_off", WR
 
 def propose_refund(state: State, wish: ProposeRefund, moment: Moment) -> Iterable[Message]:
     """Pay a credit back to the account's bank: only to details that somebody else has confirmed (P10)."""
+    if state.payout is None and state.receipt is not None and (late := stale(state.receipt, wish.version)):
+        return late.of(wish.account, wish.item)
     refusal = _card_money(state) or not_payable(state.accounts.get(wish.account))
     return proposed(state, REFUND, wish, wish.item, payout_of(wish.account, REFUND, wish.key), moment, refusal)
 

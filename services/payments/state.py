@@ -704,7 +704,7 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.ProposeRefund: _proposed(REFUND),
     said.ProposeWriteOff: _proposed(WRITE_OFF),
     said.SweepBalance: _proposed(WRITE_OFF),
-    said.PayoutProposed: _request,
+    said.PayoutProposed: _payout,
     said.ApprovePayout: _request,
     said.PayoutApproved: _request,
     said.DeclinePayout: _request,

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.payments import AllocateCash, KeepOnAccount, Proposal, ProposeRefund, RecogniseCash, Settle, TakeCash
+from contracts.payments import (
+    AllocateCash,
+    GiveBackCash,
+    KeepOnAccount,
+    Proposal,
+    ProposeRefund,
+    RecogniseCash,
+    Settle,
+    TakeCash,
+    UnallocateCash,
+)
 from services.console import refusing
 from services.console.people import Person
 from services.console.receivables import allocating, following, money_in_hand
@@ -131,6 +141,10 @@ def test_each_action_is_its_command() -> None:  # P7, P10
     keep = allocating.command_of(Wish("keep", "prepaid", version="2"), receipt(), ROSE)
     assert keep == KeepOnAccount(account="acme", receipt="R", reason="prepaid", version=2)
     assert allocating.command_of(Wish("take"), receipt(), ROSE) == TakeCash(account="acme", receipt="R", owner="rose")
+    back = allocating.command_of(Wish("give_back", "not theirs", version="3"), receipt(), ROSE)
+    assert back == GiveBackCash(account="acme", receipt="R", reason="not theirs", version=3)
+    undo = allocating.command_of(Wish("unallocate", "wrong", match="R/1", version="0"), receipt(), ROSE)
+    assert undo == UnallocateCash(account="acme", match="R/1", reason="wrong", version=0)
     refund = allocating.command_of(Wish("refund", "twice", amount="50"), receipt(), ROSE)
     assert isinstance(refund, ProposeRefund)
     assert (refund.account, refund.item, refund.amount_minor, refund.reason) == ("acme", "R", 50_00, "twice")

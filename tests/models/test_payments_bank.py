@@ -325,6 +325,16 @@ def test_what_is_given_back_may_be_recognised_again_as_another_receipt(books: Bo
     assert (books.sums()["suspense"], books.sums()["transit"]) == (0, 0)
 
 
+def test_who_saw_an_entry_before_it_came_back_is_told(books: Books) -> None:  # must show 6
+    books.do(opened("other"))
+    books.do(statement("S1", entry("1", 500_00)))
+    books.do(recognised("S1/1", version=0), actor="ben")
+    books.do(GiveBackCash(account="acme", receipt=receipt_of(books).receipt, reason="not theirs"))
+    (refused,) = books.do(recognised("S1/1", version=0))
+    assert refused.reason == "changed_meanwhile"
+    assert of(CashRecognised, books.do(recognised("S1/1", "other", version=1)))
+
+
 def test_a_receipt_comes_back_once(books: Books) -> None:
     books.do(statement("S1", entry("1", 500_00)))
     books.do(recognised("S1/1"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.message import Message
 from contracts.payments import (
@@ -21,6 +22,7 @@ from contracts.payments import (
     KeepOnAccount,
     PayerForgotten,
     PayerLearned,
+    ProposeRefund,
     ReferCash,
     RetryCash,
     Settle,
@@ -104,6 +106,30 @@ def test_of_two_clerks_the_second_is_told(books: Books) -> None:  # must show 6
     (refused,) = books.do(pays("R", ("I1", 500_00), version=version), actor="ben")
     assert refused.reason == "changed_meanwhile"
     assert books.item("I1").open_minor == 500_00
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        GiveBackCash(account="acme", receipt="R", reason="not theirs", version=0),
+        UnallocateCash(account="acme", match="R/1", reason="not theirs", version=0),
+        ProposeRefund(account="acme", key="K", item="R", amount_minor=1_00, reason="twice", version=0),
+    ],
+    ids=lambda wish: type(wish).__name__,
+)
+def test_who_looked_before_somebody_else_worked_on_it_is_told(books: Books, wish: Message) -> None:  # must show 6
+    books.do(pays("R", ("I2", 400_00), version=0), actor="ben")
+    before = {name: dict(rows) for name, rows in books.tables.items()}
+    (refused,) = books.do(wish)
+    assert (refused.reason, books.tables) == ("changed_meanwhile", before)
+    assert books.do(replace(wish, version=1))[0] != refused
+
+
+def test_of_two_clerks_who_give_it_back_and_allocate_it_one_wins(books: Books) -> None:  # must show 6
+    given, paid = GiveBackCash(account="acme", receipt="R", reason="not theirs", version=0), pays("R", ("I2", 1), version=0)
+    books.say(given, actor="ben")
+    (refused,) = books.say(paid)
+    assert refused.reason == "gone"
 
 
 def test_a_match_found_by_the_service_that_fits_no_more_goes_to_a_person(books: Books) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sepaxml
 from lxml import etree
+from msgspec.structs import replace
 
 from contracts.payments import (
     ApprovePayout,
@@ -481,6 +482,15 @@ def test_a_debit_of_another_amount_or_without_a_file_waits_for_a_person(books: B
     wish = ConfirmPaidOut(bank_account=BANK, entry=landed.entry.entry, request=request)
     assert reason_of(books.do(wish)) == "not_this_refund"
     assert books.tables["payout"][request].state == "carried_out"
+
+
+def test_of_two_clerks_who_pay_one_receipt_back_the_second_is_told(books: Books) -> None:  # must show 6
+    version = books.receipt("R").version
+    first, second = (replace(refund(key=key, amount_minor=150_00), version=version) for key in ("1", "2"))
+    assert of(PayoutProposed, books.do(first, actor="anna"))
+    assert reason_of(books.do(second, actor="cora")) == "changed_meanwhile"
+    assert of(CommandUnneeded, books.do(first, actor="anna"))
+    assert books.refolded() == books.tables
 
 
 def test_a_debit_of_an_intraday_report_that_its_statement_lacks_confirms_nothing_in_the_end(books: Books) -> None:  # P3 P10

@@ -58,7 +58,7 @@ class Unfit(ValueError):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What the form says. `version` is of the receipt as the page showed it."""
+    """What the form says. `version` is of the receipt or entry as the page showed it."""
 
     do: str
     text: str = ""
@@ -107,15 +107,21 @@ def command_of(wish: Wish, receipt: Receipt, who: Person, lines: tuple[Settle, .
         case "keep":
             return KeepOnAccount(**named, reason=wish.text, version=_version(wish))
         case "give_back":
-            return GiveBackCash(**named, reason=wish.text)
+            return GiveBackCash(**named, reason=wish.text, version=_version(wish))
         case "refund":
             amount_minor = _part(wish.amount, receipt)
             key = derived_id("refund", receipt.receipt, wish.version, str(amount_minor))
             return ProposeRefund(
-                account=receipt.account, key=key, item=receipt.receipt, amount_minor=amount_minor, reason=wish.text
+                account=receipt.account,
+                key=key,
+                item=receipt.receipt,
+                amount_minor=amount_minor,
+                reason=wish.text,
+                version=_version(wish),
             )
         case "unallocate":
-            return UnallocateCash(account=receipt.account, match=_named(wish.match, "the match"), reason=wish.text)
+            match = _named(wish.match, "the match")
+            return UnallocateCash(account=receipt.account, match=match, reason=wish.text, version=_version(wish))
         case "take":
             return TakeCash(**named, owner=who.name, note=wish.text)
         case _:
@@ -270,6 +276,7 @@ def entry_command(wish: Wish, entry: Entry, home: str | None) -> Command:
         evidence=("said by a person",),
         learn=bool(wish.learn),
         reason=wish.text,
+        version=_version(wish),
     )
 
 

@@ -30,6 +30,7 @@ from services.console.receivables.following import (
     follow_receipt,
     landed_in,
     names_of,
+    receipt_in,
 )
 from services.console.said import Said
 from services.console.telling import tell
@@ -56,13 +57,13 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
 
 
 async def _receipts(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> Iterator[str]:
-    known = await RECEIPTS.load(connection, {fact.data.receipt for fact in facts})
+    known = await RECEIPTS.load(connection, {receipt_in(fact.data) for fact in facts})
     changed: dict[str, Receipt] = {}
     for fact in [each for each in facts if type(each.data) in OF_RECEIPTS]:
-        if (after := follow_receipt(known.get(fact.data.receipt), fact)) is not None:
+        if (after := follow_receipt(known.get(receipt_in(fact.data)), fact)) is not None:
             known[after.receipt] = changed[after.receipt] = after
     await RECEIPTS.save(connection, list(changed.values()))
-    await _note(connection, facts)
+    await _note(connection, [fact for fact in facts if receipt_in(fact.data) in known])
     return _words_of(changed.values())
 
 
@@ -80,7 +81,7 @@ async def _note(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> No
             "insert into receipt_facts (id, receipt, sequence) "
             "select * from unnest($1::text[], $2::text[], $3::bigint[]) on conflict (id) do nothing",
             [fact.id for fact in facts],
-            [fact.data.receipt for fact in facts],
+            [receipt_in(fact.data) for fact in facts],
             [int(fact.sequence) for fact in facts],
         )
 

@@ -59,6 +59,10 @@ def _short(data: said.ShortPaid, currency: str) -> str:
     return f"{data.item} short paid by {_money(data.short_minor, data.currency)}, {words(data.cause)}{_because(data.reason)}"
 
 
+def _proposed(data: said.PayoutProposed) -> str:
+    return f"{words(data.kind).capitalize()} of {_money(data.amount_minor, data.currency)}"
+
+
 _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     said.CashReceived: _received,
     said.CashConfirmed: lambda data, currency: "Confirmed: the bank's statement has it",
@@ -71,4 +75,21 @@ _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     said.CashGivenBack: lambda data, currency: f"Given back to suspense{_because(data.reason)}",
     said.CashWithdrawn: lambda data, currency: f"Taken back by the bank{_because(data.reason)}",
     said.ShortPaid: _short,
+    said.PayoutProposed: lambda data, currency: f"{_proposed(data)} proposed{_because(data.reason)}",
+    said.RefundOrdered: lambda data, currency: f"{_money(data.amount_minor, data.currency)} is paid back, as approved",
+    said.RefundReturned: lambda data, currency: (
+        f"{_money(data.amount_minor, data.currency)} was not paid back{_because(data.reason)}"
+    ),
+    said.WrittenOff: lambda data, currency: f"{_money(data.amount_minor, data.currency)} written back{_because(data.reason)}",
+    said.WriteOffReversed: lambda data, currency: (
+        f"{_money(data.amount_minor, data.currency)} claimed after all{_because(data.reason)}"
+    ),
+    said.ItemsOffset: lambda data, currency: f"{_money(data.amount_minor, currency)} set against debts{_because(data.reason)}",
+    said.OffsetUndone: lambda data, currency: (
+        f"{_money(data.amount_minor, currency)} set against debts no more{_because(data.reason)}"
+    ),
+    said.CardIntended: lambda data, currency: f"{_money(data.amount_minor, data.currency)} goes back to the card",
+    said.CardChargedBack: lambda data, currency: (
+        f"{_money(data.amount_minor, data.currency)} charged back{_because(data.reason)}"
+    ),
 }

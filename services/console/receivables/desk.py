@@ -294,8 +294,6 @@ async def done(request: Request, wish: Wish, form: Mapping[str, str], name: str)
 
 async def _to_receipt(request: Request, wish: Wish, form: Mapping[str, str], receipt: Receipt) -> Told:
     pool, who = request.app.state.pool, guarding.person(request)
-    if (late := await _looked_before(pool, wish, receipt)) is not None:
-        return late
     filled = allocating.rows_of(form) if wish.do == "allocate" else []
     known = await standing.by_keys(pool, receipt.home, [row.key for row in filled]) if filled else {}
     lines = allocating.lines_of(filled, known, receipt) if wish.do == "allocate" else ()
@@ -304,15 +302,6 @@ async def _to_receipt(request: Request, wish: Wish, form: Mapping[str, str], rec
         await wishes.known(lambda: _moved(pool, receipt))
     first = await _who_was_first(pool, who, receipt, outcome)
     return allocating.told_of(wish, outcome, receipt.receipt, receipt.currency, first)
-
-
-async def _looked_before(pool: asyncpg.Pool, wish: Wish, receipt: Receipt) -> Told | None:
-    """Some commands carry no version of the receipt; whoever looked at an older one is told here, before anything is sent."""
-    seen = wish.version
-    if wish.do not in ("give_back", "unallocate", "refund") or not seen.isdecimal() or int(seen) == receipt.version:
-        return None
-    by = await _named(pool, receipt.changed_by)
-    return Told(f"{receipt.receipt}: {by} has worked on it since you looked; look again, and decide on what is so now.", "bad")
 
 
 async def _moved(pool: asyncpg.Pool, before: Receipt) -> bool:

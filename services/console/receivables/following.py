@@ -61,7 +61,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """`key`: `<bank account>/<entry>`. `candidates` and `lines` are canonical JSON; `may_be` are the candidates' accounts alone,
-    by which it is known who sees it."""
+    by which it is known who sees it. `version` counts how often it came back, as the ledger does."""
 
     key: str
     bank_account: str
@@ -89,6 +89,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     is_provisional: bool = False
     account: str = ""
     receipt: str = ""
+    version: int = 0
     since: dt.datetime
     changed_by: str = ""
     changed_at: dt.datetime | None = None
@@ -109,6 +110,19 @@ def advised(lines: bytes) -> list[AdviceLine]:
 
 def place(bank_account: str, entry: str) -> str:
     return f"{bank_account}/{entry}"
+
+
+def receipt_in(data: Any) -> str:
+    """The receipt that a fact is about; of a payout or an offset the item that it takes, which may be none."""
+    match data:
+        case said.ItemsOffset() | said.OffsetUndone():
+            return str(data.credit)
+        case said.PayoutProposed() | said.RefundOrdered() | said.RefundReturned() | said.WrittenOff() | said.WriteOffReversed():
+            return str(data.item)
+        case said.CardIntended():
+            return data.item or ""
+        case _:
+            return str(data.receipt)
 
 
 # --- receipts -------------------------------------------------------------------------------------------------------
@@ -150,9 +164,14 @@ def _received(data: said.CashReceived, fact: Envelope) -> Receipt:
 
 
 def _worked(receipt: Receipt, fact: Envelope, **changed: Any) -> Receipt:
-    """It was worked on, which is what its version counts."""
+    """It was worked on, and waits from now on, if it does."""
+    return replace(_touched(receipt, fact), since=fact.time, **changed)
+
+
+def _touched(receipt: Receipt, fact: Envelope, **changed: Any) -> Receipt:
+    """Something was done with it, which is what its version counts."""
     by = getattr(fact.data, "by", "") or fact.actorid
-    return replace(receipt, version=receipt.version + 1, changed_by=by, changed_at=fact.time, since=fact.time, **changed)
+    return replace(receipt, version=receipt.version + 1, changed_by=by, changed_at=fact.time, **changed)
 
 
 def _final(receipt: Receipt, data: said.CashConfirmed, fact: Envelope) -> Receipt:
@@ -201,6 +220,33 @@ def _gone(receipt: Receipt, data: said.CashGivenBack | said.CashWithdrawn, fact:
     return _worked(receipt, fact, state=GONE, unallocated_minor=0, why=data.reason, proposals=b"[]")
 
 
+def _proposed(receipt: Receipt, data: said.PayoutProposed, fact: Envelope) -> Receipt:
+    return _touched(receipt, fact)
+
+
+def _paid_back(
+    receipt: Receipt, data: said.RefundOrdered | said.WrittenOff | said.CardIntended | said.ItemsOffset, fact: Envelope
+) -> Receipt:
+    return _less(receipt, fact, data.amount_minor)
+
+
+def _came_back(
+    receipt: Receipt, data: said.RefundReturned | said.WriteOffReversed | said.OffsetUndone, fact: Envelope
+) -> Receipt:
+    return _less(receipt, fact, -data.amount_minor)
+
+
+def _charged_back(receipt: Receipt, data: said.CardChargedBack, fact: Envelope) -> Receipt:
+    return _less(receipt, fact, data.taken_minor) if data.taken_minor else receipt
+
+
+def _less(receipt: Receipt, fact: Envelope, minor: int) -> Receipt:
+    """So much less of it is unallocated; what was done waits again when some of it comes back."""
+    left = receipt.unallocated_minor - minor
+    stands = DONE if not left else REFERRED if receipt.state == DONE else receipt.state
+    return _touched(receipt, fact, unallocated_minor=left, state=stands)
+
+
 _RECEIPTS: Mapping[type[Message], Callable[[Receipt, Any, Envelope], Receipt]] = {
     said.CashConfirmed: _final,
     said.CashAllocated: _allocated,
@@ -211,6 +257,15 @@ _RECEIPTS: Mapping[type[Message], Callable[[Receipt, Any, Envelope], Receipt]] =
     said.CashTaken: _taken,
     said.CashGivenBack: _gone,
     said.CashWithdrawn: _gone,
+    said.PayoutProposed: _proposed,
+    said.RefundOrdered: _paid_back,
+    said.WrittenOff: _paid_back,
+    said.CardIntended: _paid_back,
+    said.ItemsOffset: _paid_back,
+    said.RefundReturned: _came_back,
+    said.WriteOffReversed: _came_back,
+    said.OffsetUndone: _came_back,
+    said.CardChargedBack: _charged_back,
 }
 OF_RECEIPTS: tuple[type[Message], ...] = (said.CashReceived, *_RECEIPTS)
 
@@ -296,7 +351,8 @@ def _dropped(entry: Entry, data: said.EntryDropped, fact: Envelope) -> Entry:
 def _taken_back(entry: Entry, data: said.CashTakenBack, fact: Envelope) -> Entry:
     """Back in suspense. The account that gave it back stays named: it is the one that it is not from."""
     why = f"given back by {data.from_account}: {data.reason}"
-    return _moved(entry, fact, state=UNRECOGNISED, account="", receipt="", why=why, candidates=b"[]", may_be=(data.from_account,))
+    back = {"account": "", "receipt": "", "version": entry.version + 1}
+    return _moved(entry, fact, state=UNRECOGNISED, **back, why=why, candidates=b"[]", may_be=(data.from_account,))
 
 
 _ENTRIES: Mapping[type[Message], Callable[[Entry, Any, Envelope], Entry]] = {

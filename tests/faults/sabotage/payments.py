@@ -515,6 +515,36 @@ CASH_OF_AN_ACCOUNT = (
         tests=(CASH + "test_an_advice_explains_only_its_own_accounts_receipt",),
     ),
     Guard(
+        name="who gives back what somebody else worked on is told",
+        promise="6",
+        file="services/payments/cash.py",
+        takes_out=out(
+            "not_reasoned(wish.reason) or stale(receipt, wish.version) or _in_use", "not_reasoned(wish.reason) or _in_use"
+        ),
+        tests=(CASH + "test_who_looked_before_somebody_else_worked_on_it_is_told",),
+    ),
+    Guard(
+        name="who takes back a match of what somebody else worked on is told",
+        promise="6",
+        file="services/payments/cash.py",
+        takes_out=out("    if refusal := stale(receipt, wish.version):", "    if refusal := None:"),
+        tests=(CASH + "test_who_looked_before_somebody_else_worked_on_it_is_told",),
+    ),
+    Guard(
+        name="who pays back what somebody else worked on is told",
+        promise="6",
+        file="services/payments/payouts.py",
+        takes_out=out("if state.payout is None and state.receipt is not None and (", "if False and ("),
+        tests=(CASH + "test_who_looked_before_somebody_else_worked_on_it_is_told",),
+    ),
+    Guard(
+        name="who recognises what came back meanwhile is told",
+        promise="6",
+        file="services/payments/bank.py",
+        takes_out=out("if wish.version is not None and wish.version != landed.rounds:", "if False:"),
+        tests=(BANK + "test_who_saw_an_entry_before_it_came_back_is_told",),
+    ),
+    Guard(
         name="cash given back forgets the payer that it taught",
         promise="P6",
         file="services/payments/cash.py",
