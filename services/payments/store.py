@@ -93,16 +93,32 @@ EXPLAINED_MAX = 50
 
 def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
     """Work that is there now is done at the next turn."""
-    if after.landed is not before.landed:
-        yield Timer(RECOGNISE, "", moment.at)  # also for those that waited behind a parked message
-    if after.receipt is not before.receipt:
-        yield Timer(MATCH, "", moment.at)  # also when it was one that waited behind a parked message
+    if _stirred(before, after):
+        yield Timer(RECOGNISE, "", moment.at)
+    if _is_to_match(before, after):
+        yield Timer(MATCH, "", moment.at)
     if _explains(before, after):
         for account in after.accounts:
             yield Timer(EXPLAIN, account, moment.at, moment.home)
     yield from sweeping.timers(before, after, moment)
     if (closing := _closing(before, after)) is not None:
         yield Timer(DROP, closing, moment.at, moment.home)
+
+
+def _stirred(before: State, after: State) -> bool:
+    """An entry is new, or one of them moved: it may have waited behind a parked message, and others with it."""
+    return any(
+        row is not None and ((was := before.landed.get(key)) is None or was.state != row.state)
+        for key, row in after.landed.items()
+    )
+
+
+def _is_to_match(before: State, after: State) -> bool:
+    """A receipt that came, or comes again: what the timer finds is pending, and every other change leaves it nothing to find."""
+    receipt = after.receipt
+    if receipt is None or receipt.pending_home is None:
+        return False
+    return before.receipt is None or before.receipt.version != receipt.version
 
 
 def _explains(before: State, after: State) -> bool:

@@ -8,6 +8,7 @@ CASH = "tests/models/test_payments_cash.py::"
 SETTLING = "tests/models/test_payments_settling.py::"
 CHANCE = "tests/models/test_payments_properties.py::"
 TEXTS = "tests/models/test_payments_cut_texts.py::"
+TIMERS = "tests/models/test_payments_timers.py::"
 STANDS = "tests/flows/test_ledger_stands.py::"
 
 ENTRIES = (
@@ -543,6 +544,15 @@ CASH_OF_AN_ACCOUNT = (
         file="services/payments/bank.py",
         takes_out=out("if wish.version is not None and wish.version != landed.rounds:", "if False:"),
         tests=(BANK + "test_who_saw_an_entry_before_it_came_back_is_told",),
+    ),
+    Guard(
+        name="what comes again is matched again",
+        promise="7, Timers are state",
+        file="services/payments/store.py",
+        takes_out=out(
+            "return before.receipt is None or before.receipt.version != receipt.version", "return before.receipt is None"
+        ),
+        tests=(TIMERS + "test_a_receipt_is_matched_when_it_comes_and_when_it_comes_again_and_at_no_other_change",),
     ),
     Guard(
         name="cash given back forgets the payer that it taught",
