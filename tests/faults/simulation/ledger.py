@@ -140,5 +140,7 @@ def _landed(rows: Rows, bank: str, *states: str) -> Iterator[Landed]:
 def _dropped_what_is_not_confirmed(rows: Rows) -> None:
     """An intraday entry of a day whose statement is in stands in that, or is gone; its money is there once."""
     for known in rows["bank_known"].values():
-        landed = rows["landed"][f"{known.bank_account}/{known.entry}"]
-        require(known.dropped == (landed.state == DROPPED), "what is dropped is gone", f"{known}: {landed.state}")
+        for reported in known.reported:
+            landed = rows["landed"][f"{known.bank_account}/{reported.entry}"]
+            require(reported.dropped == (landed.state == DROPPED), "what is dropped is gone", f"{known}: {landed.state}")
+            require(landed.is_provisional or not reported.is_open, "what waits for its statement is provisional", str(landed))

@@ -59,9 +59,13 @@ class Folded:
             first == ordinal, "every input has its effect once", f"{self.service.name}/{partition} {name}: {first}, {ordinal}"
         )
         numbered = NUMBERED.match(name)
-        if numbered is not None and first == ordinal:
+        if numbered is not None and row["lane"] == OWN:  # what is sent to another home bears that home's name
             at, sequence = (row["home"], numbered["source"]), int(numbered["sequence"])
-            require(self.last_of.get(at, 0) <= sequence, "a group's inputs are taken in order", f"{at} {sequence}")
+            require(
+                self.last_of.get(at, 0) <= sequence,
+                "a group's inputs are taken in order",
+                f"{at} {sequence} after {self.last_of.get(at)}, in {partition} at {ordinal}",
+            )
             self.last_of[at] = sequence
 
     def _fold(self, fact: Envelope, partition: int) -> Iterator[tuple[str, str]]:
