@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 STEP_MAX = 100
 """Commands one timer step becomes: a storm of 10,000 re-decisions runs between other groups' work, not before it."""
-STEPS_MAX = 32
+TIMERS_MAX = 32
 """Timers whose steps share a batch. One a batch made a desk that had stood still for some seconds fall behind for ever: some
 fifty groups a second were decided again, and cash came in for hundreds."""
 IDLE_WAIT_MS = 40
@@ -489,8 +489,7 @@ class Engine:
                 await self._become_alone(slot, until)
             elif until is not None:
                 due.append((slot, until))
-        apart = self._step_max() < STEP_MAX  # a bad command is looked for: it must not share a batch
-        for together in [[each] for each in due] if apart else [due]:
+        for together in [due] if self._is_whole() else [[each] for each in due]:
             await self._fire_steps(together)
 
     async def _fire_on_event_time(self) -> None:
@@ -523,10 +522,12 @@ class Engine:
 
     async def _fire_steps_of(self, slot: Slot, until: dt.datetime, batch: Batch) -> None:
         homes, left = set[str](), self._step_max()
-        timers_max = STEPS_MAX if left == STEP_MAX else 1
-        while timers_max and left > 0 and (timer := self._beside(slot, until, homes)) is not None:
+        for _ in range(TIMERS_MAX):
+            timer = self._beside(slot, until, homes)
+            if timer is None or left <= 0:
+                return
             left -= await self._fire_step(slot, timer, batch, homes)
-            timers_max -= 1
+            await self._renew_in_time()
 
     def _beside(self, slot: Slot, until: dt.datetime, homes: set[str]) -> Timer | None:
         """The next due timer, unless its step may read rows that the steps of these homes have changed."""
@@ -584,7 +585,11 @@ class Engine:
 
     def _step_max(self) -> int:
         """The same whatever the batches, so that a replay gives the same steps; smaller while a bad command is looked for."""
-        return STEP_MAX if self._batch_max == self.settings.batch_max else min(STEP_MAX, self._batch_max)
+        return STEP_MAX if self._is_whole() else min(STEP_MAX, self._batch_max)
+
+    def _is_whole(self) -> bool:
+        """Batches are not cut: no bad command is looked for, which must not share its batch with another partition's timers."""
+        return self._batch_max == self.settings.batch_max
 
     def _timer_input(self, slot: Slot, timer: Timer, n: int, home: str, command: Message, at: dt.datetime) -> Input:
         assert timer.due is not None

@@ -7,10 +7,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from contracts.orders import OrderNoted
 from shared import parking
 from shared.batch import Batch
+from shared.testing import Servers
 from tests.kit.ledger_service import UNLUCKY_MINOR
-from tests.kit.stage import Stage, homes, order
+from tests.kit.stage import Stage, homes, order, stage_on
 
 
 async def test_the_one_message_that_the_database_refuses_is_parked_and_all_others_are_handled(stage: Stage) -> None:
@@ -57,6 +59,31 @@ async def test_what_the_database_refused_once_is_tried_again_when_its_replay_is_
         await stage.equals(0, "select count(*) from parked_home")
         assert engine.metrics.restarts._value.get() == restarts
     assert await stage.balance(home) == UNLUCKY_MINOR + 100
+
+
+WAITS = "insert into timer values ($1, 'recheck', $2, now(), $2, '')"
+REFUSES_A_LOOK = """alter table orders add constraint unlucky_look
+    check (key <> 'web/bad' or convert_from(body, 'utf8') not like '%"looks":1%')"""
+
+
+async def test_what_timers_became_in_one_batch_is_parted_until_the_one_command_that_is_refused(stack: Servers) -> None:
+    """Two groups of two partitions are looked at again in one batch, larger than a step of one of them."""
+    unlucky, other = homes()
+    names = {unlucky: ["bad", *(f"c{n}" for n in range(110))], other: [f"d{n}" for n in range(110)]}
+    async with stage_on(stack, clock="wall") as stage:
+        for home, of_home in names.items():
+            await stage.say(home, *(order(name, home) for name in of_home))
+        async with stage.running():
+            await stage.decided(221)
+        await stage.connection.execute(REFUSES_A_LOOK)
+        await stage.connection.executemany(WAITS, [(0, unlucky), (1, other)])
+        async with stage.running() as engine:
+            await stage.equals(unlucky, "select min(home) from parked_home")
+            await stage.equals(0, "select count(*) from timer")
+            assert engine.metrics.restarts._value.get() <= 9
+        looked = [fact.data.order for fact in await stage.facts() if isinstance(fact.data, OrderNoted)]
+        assert await stage.rows("select home from parked_home") == [(unlucky,)]
+    assert sorted(name for name in looked if name.startswith("web/d")) == sorted(f"web/{name}" for name in names[other])
 
 
 async def test_a_passing_database_error_parks_nothing(stage: Stage) -> None:

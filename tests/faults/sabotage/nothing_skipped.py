@@ -188,6 +188,13 @@ GUARDS = (
     ),
     # poison
     Guard(
+        name="while a bad command is looked for, timers of two partitions share no batch",
+        promise="4, Poison",
+        file="shared/engine.py",
+        takes_out=out("in [due] if self._is_whole() else [[each] for each in due]:", "in [due]:"),
+        tests=(POISON + "test_what_timers_became_in_one_batch_is_parted_until_the_one_command_that_is_refused",),
+    ),
+    Guard(
         name="a permanent database error halves the batch",
         promise="Poison",
         file="shared/engine.py",

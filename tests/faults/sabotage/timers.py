@@ -127,7 +127,7 @@ GUARDS = (
         name="a storm is taken in steps",
         promise="Storms",
         file="shared/engine.py",
-        takes_out=out("return STEP_MAX if self._batch_max", "return 10**6 if self._batch_max"),
+        takes_out=out("return STEP_MAX if self._is_whole()", "return 10**6 if self._is_whole()"),
         tests=(TIMERS + "test_a_timer_with_many_steps_goes_on_at_its_cursor_after_a_crash",),
     ),
     Guard(
