@@ -560,9 +560,9 @@ def give_back(state: State, wish: GiveBackCash, moment: Moment) -> Iterable[Mess
 def _in_use(receipt: Receipt) -> Refusal | None:
     if receipt.bank_account == ledger.CARDS:
         return Refusal("card_money", "no bank entry stands behind a card payment; refund it to its card")
-    if not receipt.standing:
+    if not receipt.standing and receipt.unallocated_minor == receipt.amount_minor:
         return None
-    detail = "part of it is allocated; take its matches back first, then give it back whole"
+    detail = "part of it is allocated, refunded or written back; take that back first, then give it back whole"
     return Refusal("allocated", detail)
 
 

@@ -24,6 +24,7 @@ from contracts.payments import (
     ConfirmPaidOut,
     DeclinePayout,
     EntryPosted,
+    GiveBackCash,
     ItemSettled,
     MakePaymentFile,
     NoteBankDetails,
@@ -699,3 +700,11 @@ def test_rows_are_the_fold_of_the_journal(books: Books) -> None:
     books.do(ConfirmPaidOut(bank_account=BANK, entry=landed.entry.entry, request=first))
     assert books.refolded() == books.tables
     assert sum(books.sums().values()) == 0
+
+
+def test_a_receipt_that_was_refunded_in_part_is_not_given_back(books: Books) -> None:  # P7
+    (proposed,) = books.do(ProposeRefund(account="acme", key="K", item="R", amount_minor=200_00, reason="paid twice"))
+    books.do(ApprovePayout(account="acme", request=proposed.request), actor="ben", role="director")
+    (no,) = books.do(GiveBackCash(account="acme", receipt="R", reason="not theirs"))
+    assert no.reason == "allocated"
+    assert (books.item("R").open_minor, books.sums().get("transit", 0)) == (-500_00, 700_00)

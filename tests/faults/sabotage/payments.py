@@ -8,6 +8,7 @@ CASH = "tests/models/test_payments_cash.py::"
 SETTLING = "tests/models/test_payments_settling.py::"
 CHANCE = "tests/models/test_payments_properties.py::"
 TEXTS = "tests/models/test_payments_cut_texts.py::"
+PAYOUTS = "tests/models/test_payments_payouts.py::"
 TIMERS = "tests/models/test_payments_timers.py::"
 STANDS = "tests/flows/test_ledger_stands.py::"
 
@@ -600,10 +601,11 @@ CASH_OF_AN_ACCOUNT = (
         name="somebody else's money goes back whole",
         promise="P7",
         file="services/payments/cash.py",
-        takes_out=out("if not receipt.standing:", "if True:"),
+        takes_out=out("if not receipt.standing and receipt.unallocated_minor == receipt.amount_minor:", "if True:"),
         tests=(
             CASH + "test_somebody_elses_money_goes_back_whole_or_not_at_all",
             CASH + "test_a_receipt_with_a_match_that_took_nothing_of_it_is_in_use_as_well",
+            PAYOUTS + "test_a_receipt_that_was_refunded_in_part_is_not_given_back",
         ),
     ),
     Guard(
