@@ -59,8 +59,18 @@ def _short(data: said.ShortPaid, currency: str) -> str:
     return f"{data.item} short paid by {_money(data.short_minor, data.currency)}, {words(data.cause)}{_because(data.reason)}"
 
 
-def _proposed(data: said.PayoutProposed) -> str:
-    return f"{words(data.kind).capitalize()} of {_money(data.amount_minor, data.currency)}"
+def _proposed(data: said.PayoutProposed, currency: str) -> str:
+    return f"{words(data.kind).capitalize()} of {_money(data.amount_minor, data.currency)} proposed{_because(data.reason)}"
+
+
+def _of_it(what: str) -> Callable[[Any, str], str]:
+    """How much of it, in the fact's own currency where it names one, and why."""
+
+    def tell(data: Any, currency: str) -> str:
+        money = _money(data.amount_minor, getattr(data, "currency", currency))
+        return f"{money} {what}{_because(getattr(data, 'reason', ''))}"
+
+    return tell
 
 
 _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
@@ -75,21 +85,13 @@ _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     said.CashGivenBack: lambda data, currency: f"Given back to suspense{_because(data.reason)}",
     said.CashWithdrawn: lambda data, currency: f"Taken back by the bank{_because(data.reason)}",
     said.ShortPaid: _short,
-    said.PayoutProposed: lambda data, currency: f"{_proposed(data)} proposed{_because(data.reason)}",
-    said.RefundOrdered: lambda data, currency: f"{_money(data.amount_minor, data.currency)} is paid back, as approved",
-    said.RefundReturned: lambda data, currency: (
-        f"{_money(data.amount_minor, data.currency)} was not paid back{_because(data.reason)}"
-    ),
-    said.WrittenOff: lambda data, currency: f"{_money(data.amount_minor, data.currency)} written back{_because(data.reason)}",
-    said.WriteOffReversed: lambda data, currency: (
-        f"{_money(data.amount_minor, data.currency)} claimed after all{_because(data.reason)}"
-    ),
-    said.ItemsOffset: lambda data, currency: f"{_money(data.amount_minor, currency)} set against debts{_because(data.reason)}",
-    said.OffsetUndone: lambda data, currency: (
-        f"{_money(data.amount_minor, currency)} set against debts no more{_because(data.reason)}"
-    ),
-    said.CardIntended: lambda data, currency: f"{_money(data.amount_minor, data.currency)} goes back to the card",
-    said.CardChargedBack: lambda data, currency: (
-        f"{_money(data.amount_minor, data.currency)} charged back{_because(data.reason)}"
-    ),
+    said.PayoutProposed: _proposed,
+    said.RefundOrdered: _of_it("is paid back, as approved"),
+    said.RefundReturned: _of_it("was not paid back"),
+    said.WrittenOff: _of_it("written back"),
+    said.WriteOffReversed: _of_it("claimed after all"),
+    said.ItemsOffset: _of_it("set against debts"),
+    said.OffsetUndone: _of_it("set against debts no more"),
+    said.CardIntended: _of_it("goes back to the card"),
+    said.CardChargedBack: _of_it("charged back"),
 }
