@@ -143,4 +143,6 @@ def _dropped_what_is_not_confirmed(rows: Rows) -> None:
         for reported in known.reported:
             landed = rows["landed"][f"{known.bank_account}/{reported.entry}"]
             require(reported.dropped == (landed.state == DROPPED), "what is dropped is gone", f"{known}: {landed.state}")
-            require(landed.is_provisional or not reported.is_open, "what waits for its statement is provisional", str(landed))
+            told = [landed, *([rows["receipt"][landed.receipt]] if landed.state == RECOGNISED else [])]
+            final = not any(row.is_provisional for row in told)
+            require(reported.confirmed == final, "what its statement has is final, and nothing else of a report", f"{told}")
