@@ -1052,11 +1052,14 @@ class QueueRefund(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RefundQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """It waits for a payment file: for the one at `file_at`, the policy's cut-off, or for one that a person makes before."""
+
     bank_account: Reference
     transfer: Transfer
     of_account: Reference
     of_home: Reference
     of_item: Reference
+    file_at: Instant | None = None
 
 
 class MakePaymentFile(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1068,8 +1071,20 @@ class MakePaymentFile(Command, frozen=True, kw_only=True, omit_defaults=True):
     refunds: Annotated[tuple[Reference, ...], Meta(max_length=FILE_REFUNDS_MAX)]
 
 
+class GatherRefunds(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A timer of the service itself: the policy's cut-off has come, and these refunds wait (P10)."""
+
+    bank_account: Reference
+    file: Reference
+    on: Day
+    refunds: Annotated[tuple[Reference, ...], Meta(max_length=FILE_REFUNDS_MAX)]
+
+
 class PaymentFileMade(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The intent to pay: its bytes follow from this fact, `digest` (SHA-256) proves them. A refund is in one file at most."""
+    """The intent to pay: its bytes follow from this fact, `digest` (SHA-256) proves them. A refund is in one file at most.
+
+    `our_iban`, `our_name`, `our_bic`: who pays. `by` a person, or the version of the policy whose cut-off it was.
+    """
 
     bank_account: Reference
     file: Reference
@@ -1079,6 +1094,9 @@ class PaymentFileMade(Fact, frozen=True, kw_only=True, omit_defaults=True):
     total_minor: Amount
     currency: Currency
     by: Text = ""
+    our_iban: Code = ""
+    our_name: Name = ""
+    our_bic: Code = ""
 
 
 class ConfirmPaidOut(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -601,3 +601,82 @@ create table if not exists reconciliations (
     faults bytea not null                -- rows that could not be read, JSON
 );
 create index if not exists reconciliations_of on reconciliations (account, at);
+
+-- --- money out and money given up (receivables/paying.py): all of it follows from facts ---
+
+-- A refund, write-off or write-back after every fact of its account.
+create table if not exists payouts (
+    request text primary key,
+    account text not null,
+    kind text not null,
+    item text not null,
+    amount_minor bigint not null,
+    currency text not null,
+    reason text not null,
+    evidence text not null,
+    levels text[] not null,
+    by text not null,
+    at timestamptz not null,
+    state text not null,
+    answered_by text not null,
+    answer text not null,
+    changed_at timestamptz not null,
+    run text not null,
+    base_minor bigint not null,
+    payment text not null,
+    paid_on date,
+    reversed_by text not null,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists payouts_asked on payouts (at) where state = 'asked';
+create index if not exists payouts_changed on payouts (changed_at) where state <> 'asked';
+create index if not exists payouts_run on payouts (run, account) where run <> '';
+
+-- A refund at the bank account that pays it; another stream than its account's tells of it.
+create table if not exists outgoing (
+    request text primary key,
+    bank_account text not null,
+    account text not null,
+    amount_minor bigint not null,
+    currency text not null,
+    iban text not null,
+    holder text not null,
+    state text not null,
+    file text not null,
+    file_at timestamptz,
+    queued_at timestamptz not null,
+    sequence bigint not null
+);
+create index if not exists outgoing_queued on outgoing (bank_account, currency, request) where state = 'queued';
+create index if not exists outgoing_file on outgoing (bank_account, file) where file <> '';
+
+-- Payment files: body is the fact, from which the bytes follow; digest proves them.
+create table if not exists payment_files (
+    key text primary key,                -- <bank account>/<file>
+    bank_account text not null,
+    file text not null,
+    "on" date not null,
+    digest text not null,
+    refunds bigint not null,
+    total_minor bigint not null,
+    currency text not null,
+    by text not null,
+    made_at timestamptz not null,
+    body bytea not null,
+    sequence bigint not null
+);
+create index if not exists payment_files_made on payment_files (made_at);
+
+-- Where an account wants to be paid; confirmed_by is empty until somebody else has called it back.
+create table if not exists bank_details (
+    account text primary key,
+    iban text not null,
+    holder text not null,
+    reason text not null,
+    by text not null,
+    at timestamptz not null,
+    confirmed_by text not null,
+    called text not null,
+    sequence bigint not null
+);
+create index if not exists bank_details_new on bank_details (at) where confirmed_by = '';

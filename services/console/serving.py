@@ -40,7 +40,16 @@ from services.console.app import SERVICE
 from services.console.door import Door, check_public
 from services.console.gauges import Gauges
 from services.console.receivables import account as account_ledger
-from services.console.receivables import balance, measures, receipt, reconciliations, statements, watching
+from services.console.receivables import (
+    balance,
+    measures,
+    payouts,
+    receipt,
+    reconciliations,
+    statements,
+    watching,
+    written_off,
+)
 from services.console.receivables import desk as cash_desk
 from shared.database import UNAVAILABLE, LoginRefused
 from shared.engine import Engine
@@ -50,7 +59,7 @@ from shared.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (
     desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked, cash_desk, receipt,
-    balance, measures, account_ledger, statements, reconciliations,
+    balance, measures, account_ledger, statements, reconciliations, payouts, written_off,
 )  # fmt: skip
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift, watching)

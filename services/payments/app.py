@@ -57,6 +57,7 @@ HEARS: Mapping[type[Message], Decide] = {
     said.ReturnRefund: payouts.return_refund,
     said.QueueRefund: paid_out.queue,
     said.MakePaymentFile: paid_out.make_file,
+    said.GatherRefunds: paid_out.gather,
     said.ConfirmPaidOut: paid_out.confirm,
     said.ReopenPaidOut: paid_out.reopen,
     said.StopRefund: paid_out.stop,

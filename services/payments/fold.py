@@ -428,6 +428,7 @@ def _queued(state: State, fact: said.RefundQueued, at: dt.datetime) -> State:
         of_home=fact.of_home,
         of_item=fact.of_item,
         transfer=fact.transfer,
+        file_at=fact.file_at,
     )
     return replace(state, outgoing={**state.outgoing, row.request: row})
 

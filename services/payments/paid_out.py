@@ -7,15 +7,18 @@ the two queries below only find what a command then names.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 import msgspec
 
+from contracts.envelope import derived_id
 from contracts.message import Fact, Message
 from contracts.payments import (
     FILE_REFUNDS_MAX,
     ConfirmPaidOut,
+    GatherRefunds,
     MakePaymentFile,
     NoteRefundPaid,
     PaidOutConfirmed,
@@ -31,7 +34,6 @@ from contracts.payments import (
 )
 from services.payments import ledger
 from services.payments.items import open_day
-from services.payments.payment_file import digest, payment_file
 from services.payments.policies import OurAccount, Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import (
@@ -49,9 +51,16 @@ from services.payments.state import (
     place,
     short,
 )
-from shared.service import Moment, To
+from shared.receivables.payment_file import digest, name_of, payment_file
+from shared.service import Moment, Step, Timer, To
+from shared.working_time import holidays_of
 
 KIND = "payment_file"
+PAY_OUT = "pay_out"
+"""Timer: one a bank account, at the cut-off at which what waits then goes into a file."""
+Gathering = MakePaymentFile | GatherRefunds
+DAYS_AHEAD_MAX = 30
+"""How far a banking day is looked for: no region closes its banks that long."""
 
 
 def queue(state: State, wish: QueueRefund, moment: Moment) -> Iterable[Fact]:
@@ -64,6 +73,7 @@ def queue(state: State, wish: QueueRefund, moment: Moment) -> Iterable[Fact]:
             of_account=wish.of_account,
             of_home=wish.of_home,
             of_item=wish.of_item,
+            file_at=file_at(wish.bank_account, moment.at),
         )
     ]
 
@@ -73,17 +83,26 @@ def queue(state: State, wish: QueueRefund, moment: Moment) -> Iterable[Fact]:
 
 def make_file(state: State, wish: MakePaymentFile, moment: Moment) -> Iterable[Fact]:
     """All refunds named or none; the fact is the intent, and the bytes follow from it."""
+    return _file(state, wish, moment, moment.actor, _beyond(moment))
+
+
+def gather(state: State, wish: GatherRefunds, moment: Moment) -> Iterable[Fact]:
+    """The policy's own file at the cut-off: each of its refunds was approved by somebody and needs nobody again."""
+    return _file(state, wish, moment, in_force(moment.at.date()).version, None)
+
+
+def _file(state: State, wish: Gathering, moment: Moment, by: str, refusal: Refusal | None) -> Iterable[Fact]:
     if state.payment_file is not None:
         return _file_again(state.payment_file, wish)
     ours = _ours(in_force(moment.at.date()), wish.bank_account)
-    refusal = _not_to_pay(wish, moment) or _not_waiting(state.outgoing, wish)
+    refusal = refusal or _not_to_pay(wish, moment) or _not_waiting(state.outgoing, wish)
     if refusal or ours is None:
         unknown = Refusal("unknown_account", f"{wish.bank_account} pays no refunds; name one of the policy (pays_from)")
         return (refusal or unknown).of(wish.bank_account, wish.file)
-    return [_made(state, wish, ours, moment)]
+    return [_made(state, wish, ours, by)]
 
 
-def _file_again(known: PaymentFile, wish: MakePaymentFile) -> list[Fact]:
+def _file_again(known: PaymentFile, wish: Gathering) -> list[Fact]:
     if known.refunds == wish.refunds:
         return unneeded(wish.bank_account, wish.file)
     detail = f"{wish.file!r} was made before with other payments; give this file a name of its own"
@@ -94,10 +113,14 @@ def _ours(policy: Policy, bank_account: str) -> OurAccount | None:
     return next((each for each in policy.pays_from.values() if each.bank_account == bank_account), None)
 
 
-def _not_to_pay(wish: MakePaymentFile, moment: Moment) -> Refusal | None:
+def _beyond(moment: Moment) -> Refusal | None:
     policy = in_force(moment.at.date())
-    if not policy.may(KIND, moment.role, 0):
-        return Refusal("beyond_authority", f"a payment file takes a {' or '.join(policy.levels(KIND, 0))} ({policy.version})")
+    if policy.may(KIND, moment.role, 0):
+        return None
+    return Refusal("beyond_authority", f"a payment file takes a {' or '.join(policy.levels(KIND, 0))} ({policy.version})")
+
+
+def _not_to_pay(wish: Gathering, moment: Moment) -> Refusal | None:
     if wish.on < moment.at.date():
         return Refusal("past_day", f"no bank pays on {wish.on}, which is over; name today or a later day")
     if not wish.refunds or len(set(wish.refunds)) < len(wish.refunds):
@@ -105,7 +128,8 @@ def _not_to_pay(wish: MakePaymentFile, moment: Moment) -> Refusal | None:
     return None
 
 
-def _not_waiting(outgoing: Mapping[str, Outgoing | None], wish: MakePaymentFile) -> Refusal | None:
+def _not_waiting(outgoing: Mapping[str, Outgoing | None], wish: Gathering) -> Refusal | None:
+    currencies = set()
     for request in wish.refunds:
         row = outgoing.get(request)
         if row is None or row.bank_account != wish.bank_account:
@@ -113,20 +137,26 @@ def _not_waiting(outgoing: Mapping[str, Outgoing | None], wish: MakePaymentFile)
         if row.state != QUEUED:
             where = f", in {row.file}" if row.file else ""
             return Refusal("not_waiting", f"{request} is {row.state}{where} already; leave it out")
+        currencies.add(row.transfer.currency)
+    if len(currencies) > 1:
+        return Refusal("other_currency", f"{' and '.join(sorted(currencies))} in one file; make one file for each currency")
     return None
 
 
-def _made(state: State, wish: MakePaymentFile, ours: OurAccount, moment: Moment) -> Fact:
+def _made(state: State, wish: Gathering, ours: OurAccount, by: str) -> Fact:
     transfers = tuple(_row(state, request).transfer for request in wish.refunds)
     return PaymentFileMade(
         bank_account=wish.bank_account,
         file=wish.file,
         on=wish.on,
-        digest=digest(payment_file(transfers, ours, wish.on, name_of(wish.file))),
+        digest=digest(payment_file(transfers, ours.named, wish.on, name_of(wish.file))),
         refunds=transfers,
         total_minor=sum(each.amount_minor for each in transfers),
         currency=transfers[0].currency,
-        by=moment.actor,
+        by=by,
+        our_iban=ours.iban,
+        our_name=ours.name,
+        our_bic=ours.bic,
     )
 
 
@@ -136,19 +166,54 @@ def _row(state: State, request: str) -> Outgoing:
     return row
 
 
-def name_of(file: str) -> str:
-    """The message id: short enough for the bank, and the file's own for ever."""
-    return file if len(file) <= 35 else f"PF-{digest(file.encode())[:24].upper()}"
+# --- the clock of files -----------------------------------------------------------------------------------------------
 
 
-def bytes_of(fact: PaymentFileMade, made_on: dt.date) -> bytes:
-    """The file as it was made on that day. Raises when it is not what was journaled: then nothing is sent."""
-    ours = _ours(in_force(made_on), fact.bank_account)
-    assert ours is not None, "a file was made only from an account of the policy"
-    content = payment_file(fact.refunds, ours, fact.on, name_of(fact.file))
-    if digest(content) != fact.digest:
-        raise ValueError(f"{fact.file} of {fact.bank_account} comes out as other bytes than were journaled; send nothing")
-    return content
+def file_at(bank_account: str, now: dt.datetime) -> dt.datetime | None:
+    """The next cut-off of this account behind `now`; None where the policy leaves files to people."""
+    ours = _ours(in_force(now.date()), bank_account)
+    return cut_off(ours, now) if ours is not None else None
+
+
+def cut_off(ours: OurAccount, now: dt.datetime) -> dt.datetime | None:
+    if ours.cut_off is None:
+        return None
+    for days in range(DAYS_AHEAD_MAX):
+        on = now.date() + dt.timedelta(days=days)
+        at = dt.datetime.combine(on, ours.cut_off, dt.UTC)
+        if at > now and is_banking_day(on, ours.region):
+            return at
+    return None
+
+
+def is_banking_day(on: dt.date, region: str) -> bool:
+    return on.weekday() < 5 and on not in holidays_of(region, on.year)
+
+
+def timers(before: State, after: State, moment: Moment) -> Iterator[Timer]:
+    """Set by each refund that comes; what was stopped or paid by then is not found when it fires."""
+    if after.outgoing is before.outgoing:
+        return
+    for request, row in after.outgoing.items():
+        if row is not None and row.state == QUEUED and row is not before.outgoing.get(request) and row.file_at is not None:
+            yield Timer(PAY_OUT, row.bank_account, row.file_at, moment.home)
+
+
+async def fire(connection: asyncpg.Connection, partition: int, timer: Timer, now: dt.datetime, limit: int) -> Step:
+    """All that waits at this bank account, a file for each currency, to be executed on the day of the cut-off."""
+    rows = await waiting(connection, timer.key, timer.cursor)
+    commands: list[tuple[str, Message]] = [(timer.home, each) for each in gathered(timer.key, rows, now.date())]
+    return Step(commands, rows[-1].request if len(rows) == FILE_REFUNDS_MAX else None)
+
+
+def gathered(bank_account: str, waiting: Sequence[Transfer], on: dt.date) -> Iterator[GatherRefunds]:
+    """A file for each currency; its name follows from what is in it, so that the same refunds are never two files."""
+    by_currency = defaultdict(list)
+    for each in waiting:
+        by_currency[each.currency].append(each.request)
+    for currency, requests in sorted(by_currency.items()):
+        name = f"PF-{on:%Y%m%d}-{currency}-{derived_id('file', bank_account, *requests)[:12].upper()}"
+        yield GatherRefunds(bank_account=bank_account, file=name, on=on, refunds=tuple(requests))
 
 
 # --- what the bank says of it -----------------------------------------------------------------------------------------
@@ -258,9 +323,9 @@ async def paid_out(connection: asyncpg.Connection, landed: Sequence[Landed]) -> 
     return [found for each in debits if (found := confirmation(each, known)) is not None]
 
 
-async def waiting(connection: asyncpg.Connection, bank_account: str) -> tuple[Transfer, ...]:
+async def waiting(connection: asyncpg.Connection, bank_account: str, after: str = "") -> tuple[Transfer, ...]:
     """Refunds that this account is to pay and no file has: at most one file's. Index: outgoing_queued."""
     rows = await connection.fetch(
-        "select body from outgoing where queued_at = $1 order by key limit $2", bank_account, FILE_REFUNDS_MAX
+        "select body from outgoing where queued_at = $1 and key > $2 order by key limit $3", bank_account, after, FILE_REFUNDS_MAX
     )
     return tuple(_outgoing(row["body"]).transfer for row in rows)

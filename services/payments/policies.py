@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from shared.money import exponent, rounded
+from shared.receivables import payment_file
 
 FOLDER = Path(__file__).parent / "policy"
 
@@ -52,12 +53,22 @@ class Offsetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class OurAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of ours, the bank account that pays refunds of one currency (P10); `bank_account` names its stream."""
+    """Of ours, the bank account that pays refunds of one currency (P10); `bank_account` names its stream.
+
+    `cut_off`: at this time (UTC) of each banking day of `region` what waits goes into a file; without one a person makes files.
+    """
 
     bank_account: str
     iban: str
     name: str
     bic: str = ""
+    cut_off: dt.time | None = None
+    region: str = ""
+
+    @property
+    def named(self) -> payment_file.OurAccount:
+        """As the file names it."""
+        return payment_file.OurAccount(self.iban, self.name, self.bic)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

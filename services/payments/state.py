@@ -261,6 +261,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transfer: Transfer
     state: str = QUEUED
     file: str = ""
+    file_at: dt.datetime | None = None
 
     @property
     def queued_at(self) -> str | None:
@@ -723,6 +724,7 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.QueueRefund: _queued,
     said.RefundQueued: _queued,
     said.MakePaymentFile: _file,
+    said.GatherRefunds: _file,
     said.PaymentFileMade: _file,
     said.ConfirmPaidOut: _paid_out,
     said.PaidOutConfirmed: _paid_out,

@@ -13,7 +13,7 @@ import asyncpg
 
 from contracts.message import Message
 from contracts.payments import DropEntry, RetryCash
-from services.payments import recognising, settling, sweeping, twins
+from services.payments import paid_out, recognising, settling, sweeping, twins
 from services.payments.state import (
     Account,
     Advice,
@@ -101,6 +101,7 @@ def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
         for account in after.accounts:
             yield Timer(EXPLAIN, account, moment.at, moment.home)
     yield from sweeping.timers(before, after, moment)
+    yield from paid_out.timers(before, after, moment)
     if (closing := _closing(before, after)) is not None:
         yield Timer(DROP, closing, moment.at, moment.home)
 
@@ -237,4 +238,5 @@ FIRES: Mapping[str, Fire] = {
     DROP: fire_drop,
     EXPLAIN: fire_explain,
     sweeping.SWEEP: sweeping.fire,
+    paid_out.PAY_OUT: paid_out.fire,
 }

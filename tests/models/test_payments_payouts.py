@@ -48,10 +48,20 @@ from contracts.payments import (
     WriteOffReversed,
     WrittenOff,
 )
-from services.payments import paid_out, sweeping
-from services.payments.payment_file import NAMESPACE, NotPayable, clean, digest, end_to_end, payment_file
-from services.payments.policies import OurAccount
+from services.payments import paid_out, policies, sweeping
+from services.payments.policies import in_force
 from services.payments.state import Landed, State, payout_of
+from shared.receivables.payment_file import (
+    NAMESPACE,
+    NotPayable,
+    NotWhatWasJournaled,
+    OurAccount,
+    bytes_of,
+    clean,
+    digest,
+    end_to_end,
+    payment_file,
+)
 from shared.service import Moment
 from tests.models.payments_books import (
     BANK,
@@ -71,7 +81,7 @@ from tests.models.payments_books import (
 )
 
 IBAN, OTHER_IBAN = "GB33BUKB20201555555555", "DE75512108001245126199"
-OURS = OurAccount(bank_account=BANK, iban=BANK, name="Quittance Trading Ltd")
+OURS = OurAccount(BANK, "Quittance Trading Ltd")
 SCHEMA = Path(sepaxml.__file__).parent / "schemas" / "pain.001.001.03.xsd"
 
 
@@ -323,7 +333,7 @@ def texts(root: Any, path: str) -> list[str]:
 def test_approved_refunds_are_gathered_into_a_file_that_the_schema_accepts(books: Books) -> None:  # P10
     requests = paid_back(books, refund(), refund("C1", 50_00, "2"))
     (made,) = of(PaymentFileMade, files(books, "PF-1", *requests))
-    content = paid_out.bytes_of(made, TODAY)
+    content = bytes_of(made)
     root = read_back(content)
     assert texts(root, "EndToEndId") == requests
     assert texts(root, "InstdAmt") == ["200.00", "50.00"]
@@ -344,8 +354,8 @@ def test_the_same_refunds_are_the_same_bytes() -> None:
 def test_a_file_that_comes_out_otherwise_than_it_was_journaled_is_not_sent(books: Books) -> None:
     (made,) = of(PaymentFileMade, files(books, "PF-1", *paid_back(books, refund())))
     forged = PaymentFileMade(**{name: getattr(made, name) for name in made.__struct_fields__} | {"on": TODAY + 2 * DAY})
-    with pytest.raises(ValueError, match="send nothing"):
-        paid_out.bytes_of(forged, TODAY)
+    with pytest.raises(NotWhatWasJournaled, match="send nothing"):
+        bytes_of(forged)
 
 
 def test_euro_goes_out_as_sepa_and_agrees_with_the_library() -> None:
@@ -445,6 +455,81 @@ def test_what_makes_no_file(books: Books, requests: tuple[str, ...], who: dict[s
 def test_no_file_pays_in_the_past(books: Books) -> None:
     wish = MakePaymentFile(bank_account=BANK, file="PF-1", on=TODAY - DAY, refunds=tuple(paid_back(books, refund())))
     assert reason_of(books.do(wish, role="team_leader")) == "past_day"
+
+
+# --- the clock of files -----------------------------------------------------------------------------------------------
+
+
+OUR_ACCOUNT = in_force(TODAY).pays_from["GBP"]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-03-02T09:00", "2026-03-02T13:00"),
+        ("2026-03-02T13:00", "2026-03-03T13:00"),  # what comes as the file is made waits for the next one
+        ("2026-03-06T15:00", "2026-03-09T13:00"),  # Friday afternoon
+        ("2026-04-02T15:00", "2026-04-07T13:00"),  # Easter: Good Friday and Monday are bank holidays
+    ],
+)
+def test_the_next_cut_off_is_on_a_banking_day(now: str, expected: str) -> None:  # P10
+    at, due = (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) for text in (now, expected))
+    assert paid_out.cut_off(OUR_ACCOUNT, at) == due
+
+
+def test_an_account_without_a_cut_off_leaves_files_to_people() -> None:
+    by_hand = policies.OurAccount(bank_account=BANK, iban=BANK, name="Quittance Trading Ltd")
+    assert paid_out.cut_off(by_hand, START) is None
+
+
+def test_a_refund_that_waits_sets_the_clock_and_one_in_a_file_does_not(books: Books) -> None:
+    (request,) = paid_back(books, refund())
+    waiting = State(outgoing={request: books.tables["outgoing"][request]})
+    moment = Moment(START, f"bank/{BANK}", 0, "c", "c")
+    (timer,) = paid_out.timers(State(), waiting, moment)
+    assert (timer.kind, timer.key, timer.due) == (paid_out.PAY_OUT, BANK, paid_out.cut_off(OUR_ACCOUNT, START))
+    files(books, "PF-1", request)
+    assert not list(paid_out.timers(waiting, State(outgoing={request: books.tables["outgoing"][request]}), moment))
+
+
+def gathers(books: Books, on: dt.date = TODAY) -> list[Any]:
+    transfers = [row.transfer for _, row in sorted(books.tables["outgoing"].items()) if row.queued_at]
+    return [fact for wish in paid_out.gathered(BANK, transfers, on) for fact in books.do(wish, actor="", role="")]
+
+
+def test_at_the_cut_off_all_that_waits_goes_into_a_file_by_the_policy_itself(books: Books) -> None:  # P10
+    requests = paid_back(books, refund(), refund("C1", 50_00, "2"))
+    (made,) = of(PaymentFileMade, gathers(books))
+    assert {each.request for each in made.refunds} == set(requests)
+    assert (made.on, made.by) == (TODAY, in_force(TODAY).version)
+    assert digest(bytes_of(made)) == made.digest
+    assert gathers(books) == []
+
+
+def test_the_same_refunds_are_gathered_under_the_same_name(books: Books) -> None:
+    paid_back(books, refund())
+    transfers = [row.transfer for row in books.tables["outgoing"].values()]
+    (wish,) = paid_out.gathered(BANK, transfers, TODAY)
+    assert list(paid_out.gathered(BANK, transfers, TODAY)) == [wish]
+    assert len(wish.file) <= 35
+    books.do(wish)
+    assert isinstance(books.do(wish)[0], CommandUnneeded)
+
+
+def test_what_was_put_into_a_file_by_hand_is_not_gathered_again(books: Books) -> None:
+    (request,) = paid_back(books, refund())
+    transfers = [books.tables["outgoing"][request].transfer]
+    (wish,) = paid_out.gathered(BANK, transfers, TODAY)
+    files(books, "PF-1", request)
+    assert reason_of(books.do(wish, actor="", role="")) == "not_waiting"
+
+
+def test_each_currency_has_a_file_of_its_own() -> None:
+    transfers = [
+        Transfer(request=f"PO-{n}", amount_minor=n, currency=currency, iban=IBAN, holder="A")
+        for n, currency in enumerate(("GBP", "EUR", "GBP"), start=1)
+    ]
+    assert [wish.refunds for wish in paid_out.gathered(BANK, transfers, TODAY)] == [("PO-2",), ("PO-1", "PO-3")]
 
 
 # --- the bank's word ------------------------------------------------------------------------------------------------

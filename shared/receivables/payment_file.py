@@ -10,11 +10,11 @@ import datetime as dt
 import hashlib
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lxml import etree
 
-from contracts.payments import Transfer
-from services.payments.policies import OurAccount
+from contracts.payments import PaymentFileMade, Transfer
 from shared.money import as_text
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"
@@ -33,8 +33,36 @@ class NotPayable(ValueError):
     """These refunds are no payment file: why, and how to mend it."""
 
 
+class NotWhatWasJournaled(ValueError):
+    """The bytes are others than the digest proves: nothing of this may be sent to the bank."""
+
+
+class OurAccount(NamedTuple):
+    """Who pays, as the file names it."""
+
+    iban: str
+    name: str
+    bic: str = ""
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def name_of(file: str) -> str:
+    """The message id: short enough for the bank, and the file's own for ever."""
+    return file if len(file) <= NAME_OF_FILE_MAX else f"PF-{digest(file.encode())[:24].upper()}"
+
+
+def bytes_of(fact: PaymentFileMade) -> bytes:
+    """The file as it was made, from its fact alone. Raises `NotWhatWasJournaled` when its digest says otherwise: then nothing is
+    sent."""
+    ours = OurAccount(fact.our_iban, fact.our_name, fact.our_bic)
+    content = payment_file(fact.refunds, ours, fact.on, name_of(fact.file))
+    if digest(content) != fact.digest:
+        where = f"{fact.file} of {fact.bank_account}"
+        raise NotWhatWasJournaled(f"{where} comes out as other bytes than were journaled; send nothing")
+    return content
 
 
 def payment_file(refunds: Sequence[Transfer], our_account: OurAccount, on: dt.date, name: str = "") -> bytes:
