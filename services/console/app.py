@@ -15,10 +15,10 @@ import msgspec
 from contracts.envelope import Envelope
 from contracts.message import Message
 from services.console import book, counting, cover, deals, policies, queue, said
-from services.console.receivables import cash, ledger, paying
+from services.console.receivables import cards, cash, ledger, offsets, paying
 from shared.service import Decide, Moment, Service
 
-PROJECTIONS: tuple[ModuleType, ...] = (queue, book, cover, deals, said, policies, counting, cash, ledger, paying)
+PROJECTIONS: tuple[ModuleType, ...] = (queue, book, cover, deals, said, policies, counting, cash, ledger, paying, offsets, cards)
 """Each module has `HEARS`, the types it wants, and `async project(connection, facts)`: its rows, set-based, at these facts.
 
 A projection is told every fact once and in the writer's order; it must not mind what came on another topic first.

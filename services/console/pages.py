@@ -25,6 +25,7 @@ THEMES = ("auto", "light", "dark")
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Work", "Release desk", "/desk", guarding.LOOKING),
     ("Work", "Cash desk", "/cash", guarding.LOOKING),
+    ("Work", "Card payments", "/cards", guarding.LOOKING),
     ("Work", "Payouts", "/payouts", (*guarding.DESK, "audit")),
     ("Work", "Approvals", "/approvals", guarding.DESK),
     ("Work", "On stop", "/stops", guarding.LOOKING),

@@ -680,3 +680,46 @@ create table if not exists bank_details (
     sequence bigint not null
 );
 create index if not exists bank_details_new on bank_details (at) where confirmed_by = '';
+
+-- --- offsets (receivables/offsets.py): which debts a credit was set against, a row each ---
+create table if not exists offsets (
+    "offset" text primary key,
+    account text not null,
+    credit text not null,
+    lines bytea not null,                -- (item, minor) each, JSON
+    amount_minor bigint not null,
+    effective_on date not null,
+    agreement text not null,
+    reason text not null,
+    by text not null,
+    at timestamptz not null,
+    undone_by text not null,
+    undone_because text not null,
+    undone_at timestamptz,
+    sequence bigint not null
+);
+create index if not exists offsets_of on offsets (account, at);
+create index if not exists offsets_at on offsets (at);
+
+-- --- card payments (receivables/cards.py): a row each after every fact; never a token, never a card number ---
+create table if not exists card_payments (
+    key text primary key,                -- <account>/<payment>
+    account text not null,
+    payment text not null,
+    amount_minor bigint not null,
+    currency text not null,
+    items text[] not null,
+    state text not null,
+    captured_minor bigint not null,
+    refunded_minor bigint not null,
+    charged_back_minor bigint not null,
+    detail text not null,
+    receipt text not null,
+    debit_note text not null,
+    by text not null,
+    at timestamptz not null,
+    changed_at timestamptz not null,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists card_payments_at on card_payments (at);
+create index if not exists card_payments_of on card_payments (account, at);

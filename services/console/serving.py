@@ -42,7 +42,10 @@ from services.console.gauges import Gauges
 from services.console.receivables import account as account_ledger
 from services.console.receivables import (
     balance,
+    card_desk,
+    late_payment,
     measures,
+    offsetting,
     payouts,
     receipt,
     reconciliations,
@@ -59,7 +62,7 @@ from shared.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (
     desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked, cash_desk, receipt,
-    balance, measures, account_ledger, statements, reconciliations, payouts, written_off,
+    balance, measures, account_ledger, statements, reconciliations, payouts, written_off, offsetting, late_payment, card_desk,
 )  # fmt: skip
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift, watching)

@@ -31,6 +31,7 @@ from contracts.forms import (
 from contracts.message import Command, type_name
 from contracts.words import Reference
 from shared import money
+from shared.card_number import looks_like_card
 
 FEED_SEPARATOR = "/"
 PERSON = "person"
@@ -373,8 +374,10 @@ def _return_faults(command: orders.RecordReturn) -> Iterator[Fault]:
 def _check_ledger(command: Command) -> None:
     """What the types of a wish to the ledger cannot say: real currencies, and nothing that the house says itself."""
     match command:
-        case payments.PostItem() | payments.TakeAdvice() | payments.TakeCardPayment():
+        case payments.PostItem() | payments.TakeAdvice():
             faults = list(_currency_faults("data", command.currency))
+        case payments.TakeCardPayment():
+            faults = [*_currency_faults("data", command.currency), *_number_faults(command)]
         case payments.TakeStatement():
             faults = list(_currency_faults("data", command.currency))
             for n, entry in enumerate(command.entries):
@@ -392,6 +395,13 @@ def _check_ledger(command: Command) -> None:
 def _currency_faults(place: str, currency: str) -> Iterator[Fault]:
     if currency not in money.EXPONENTS:
         yield Fault(f"{place}.currency", f"{currency!r} is no active ISO 4217 currency", "write three capitals, such as GBP")
+
+
+def _number_faults(command: payments.TakeCardPayment) -> Iterator[Fault]:
+    """Before anything is kept: the ledger refuses a card number too, but then it stands in our journal (P9). Never repeated."""
+    for field in ("token", "payment"):
+        if looks_like_card(getattr(command, field)):
+            yield Fault(f"data.{field}", "looks like a card number", "send the token that the acquirer's own form gives for it")
 
 
 def _recognising_faults(command: payments.RecogniseCash) -> Iterator[Fault]:

@@ -28,23 +28,20 @@ from services.payments.items import item_of, open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import CREDITS, DEBTS, Item, Match, State, short
+from shared.receivables import offsetting
 from shared.service import Moment
 
 
 def by_due_date(credit: Item, debts: Sequence[Item], on: dt.date, policy: Policy) -> tuple[Settle, ...]:
     """What an offset of this credit would settle: debts of its account and currency that may be set off, earliest due first."""
-    left, lines = -credit.open_minor, []
-    for debt in sorted(debts, key=lambda item: (item.due_on, item.item)):
-        if left <= 0:
-            break
-        if _line_unfit(debt, _line_of(debt, 1), credit, on, policy) is None and not debt.disputed_minor:
-            lines.append(_line_of(debt, min(left, debt.open_minor)))
-            left -= lines[-1].settled_minor
-    return tuple(lines)
+    fit = [debt for debt in debts if _line_unfit(debt, _line_of(debt.item, 1), credit, on, policy) is None]
+    told = [offsetting.Debt(debt.item, debt.due_on, debt.open_minor, debt.disputed_minor) for debt in fit]
+    last_due_on = on + dt.timedelta(days=policy.offset.days_ahead)
+    return tuple(_line_of(*line) for line in offsetting.by_due_date(-credit.open_minor, told, last_due_on))
 
 
-def _line_of(debt: Item, amount_minor: int) -> Settle:
-    return Settle(item=debt.item, settled_minor=amount_minor, paid_minor=amount_minor)
+def _line_of(item: str, amount_minor: int) -> Settle:
+    return Settle(item=item, settled_minor=amount_minor, paid_minor=amount_minor)
 
 
 def offset(state: State, wish: OffsetItems, moment: Moment) -> Iterable[Fact]:

@@ -50,6 +50,9 @@ BEHIND: tuple[Look, ...] = (
     Look("to mend", "otto", "/ops/parked"),
     Look("unallocated", "rose", "/receivables/unallocated"),
     Look("dso", "rose", "/receivables/dso"),
+    Look("offsets", "rose", "/receivables/offsets?all=1"),
+    Look("written off", "rose", "/receivables/written-off"),
+    Look("late payment", "rose", "/late-payment/CASTLE"),
     Look("ledger", "rose", "/ledger/CASTLE"),
     Look("cash missing", "rose", "/cash?on=receipt~nothing"),
 )

@@ -11,12 +11,14 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from contracts.claims import ClaimOpened, ClaimSettled
-from services.console.receivables import balance, measures, standing
+from services.console.receivables import balance, late_payment, measures, standing
 from services.console.receivables.house import house
+from services.console.receivables.late_payment import Moved
 from services.console.receivables.ledger import OF_ITEMS, follow
 from services.console.receivables.standing import Scope, When
 from shared.receivables import ageing
 from shared.receivables.ageing import Policy
+from shared.receivables.interest import Owed
 from shared.testing import Servers
 from tests.console.receivables_stage import Ledger, Office, envelope, hear, house_of, office
 from tests.models.payments_books import DAY, TODAY, cash, credit_note, invoice, pays
@@ -169,6 +171,32 @@ def test_a_fact_that_the_item_has_seen_changes_nothing() -> None:
         assert follow(item, fact) is None
     assert item is not None
     assert item.open_minor == 300_00
+
+
+# --- late payment ------------------------------------------------------------------------------------------------------
+
+
+async def test_each_overdue_item_shows_what_the_law_adds_and_what_that_is_made_of(desk: Office) -> None:  # F6
+    on = "as_of=2026-03-04"
+    page = await desk.read("rose", f"/ledger/acme?{on}")
+    assert f"/late-payment/acme?{on}&amp;known=now#I1" in page or f"/late-payment/acme?{on}&known=now#I1" in page
+    working = await desk.read("rose", f"/late-payment/acme?{on}")
+    # 500 from 6 February (due 5 February) to 3 March, when 200 were paid, 300 for a day more; 8 % + 3.75 % of 31 December
+    assert "= 4.28 GBP, rounded once" in working
+    for shown in ("11.75 %", "40.00", "500.00 × 11.75 % × 26", "300.00 × 11.75 % × 1", "not computable because the law of GB"):
+        assert shown in working, shown
+    assert (await desk.get("nell", "/late-payment/acme")).status_code == 404
+
+
+def test_a_part_that_is_paid_ends_a_span_and_its_own_day_still_counts() -> None:  # F6
+    day = dt.date(2026, 3, 1)
+    moved = [Moved(day - 30 * DAY, 500), Moved(day + 2 * DAY, -200), Moved(day + 5 * DAY, -100)]
+    assert late_payment.owed(moved, day, day + 9 * DAY) == [
+        Owed(day + 2 * DAY, 500),
+        Owed(day + 5 * DAY, 300),
+        Owed(day + 9 * DAY, 200),
+    ]
+    assert late_payment.owed(moved, day, day) == []
 
 
 # --- DSO --------------------------------------------------------------------------------------------------------------

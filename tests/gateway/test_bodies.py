@@ -176,3 +176,14 @@ def test_a_step_of_the_ledgers_own_is_no_event_from_outside(name: str) -> None: 
 def test_a_person_may_say_whose_money_it_is() -> None:  # P5
     command = event_wish(EVENT | {"type": "payments.recognise_cash.v1", "data": RECOGNISE | {"learn": True}}, NOW).command
     assert (command.account, command.account_home, command.by) == ("A1", None, "person")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("field", ["token", "payment"])
+def test_a_card_number_is_sent_back_and_not_repeated(field: str) -> None:  # P9
+    number = "4111 1111 1111 1111"
+    data = {"account": "A1", "payment": "P1", "amount_minor": 100, "currency": "GBP", "token": "tok_1"} | {field: number}
+    body = {"specversion": "1.0", "id": "1", "source": "/desk", "type": "payments.take_card_payment.v1", "data": data}
+    with pytest.raises(Faulty) as caught:
+        event_wish(body, NOW)
+    assert [fault.field for fault in caught.value.faults] == [f"data.{field}"]
+    assert number not in str(caught.value)

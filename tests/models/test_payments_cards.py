@@ -37,8 +37,8 @@ from services.payments.cards.executor import ASKED_MAX, TOLD_S, WAIT_S_MAX, Exec
 from services.payments.cards.payment import key_of
 from services.payments.cards.port import Outcome, Question
 from services.payments.cards.signature import AGE_S_MAX, NotSigned, signature, verify
-from services.payments.cards.token import looks_like_card
 from services.payments.state import Card, receipt_of_card
+from shared.card_number import looks_like_card
 from tests.models.payments_books import START, Books, credit_note, invoice, of, opened, pays, settles
 
 MONEY = receipt_of_card("acme", "P1")

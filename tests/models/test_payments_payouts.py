@@ -35,6 +35,7 @@ from contracts.payments import (
     PayoutProposed,
     ProposeRefund,
     ProposeWriteOff,
+    QueueRefund,
     RefundOrdered,
     RefundPaid,
     RefundReturned,
@@ -450,6 +451,13 @@ def test_a_files_name_never_means_other_payments(books: Books) -> None:
 )
 def test_what_makes_no_file(books: Books, requests: tuple[str, ...], who: dict[str, str], reason: str) -> None:
     assert reason_of(files(books, "PF-1", *requests, **who)) == reason
+
+
+def test_two_currencies_are_no_file(books: Books) -> None:
+    (one,) = paid_back(books, refund())
+    euro = Transfer(request="PO-E", amount_minor=1, currency="EUR", iban=IBAN, holder="A")
+    books.do(QueueRefund(bank_account=BANK, transfer=euro, of_account="acme", of_home="acme", of_item="C1"))
+    assert reason_of(files(books, "PF-1", one, "PO-E")) == "other_currency"
 
 
 def test_no_file_pays_in_the_past(books: Books) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from services.console import account as accounts
 from services.console import as_of, book, guarding, notices, pages
 from services.console.book import Found
-from services.console.receivables import balance, reconciliations, standing
+from services.console.receivables import balance, late_payment, reconciliations, standing
 from services.console.receivables.asked import Day, day_of
 from services.console.receivables.house import house
 from services.console.receivables.standing import Open
@@ -45,6 +45,8 @@ async def page(request: Request) -> Response:
         today=pages.now(request).date(),
         on=day.on,
         items=items,
+        by_law=await late_payment.of_items(pool, name, items, day),
+        law=late_payment.law(),
         aged=aged,
         shares={ledger.currency: shares_bp(ledger) for ledger in aged.currencies},
         tones=balance.tones(aged.policy.bounds),

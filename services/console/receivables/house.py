@@ -28,6 +28,8 @@ class House(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dso_months: int
     count_back_months: int
     reconciling_tolerance_minor: int
+    offset_days_ahead: int
+    law: str
 
     @property
     def policy(self) -> Policy:

@@ -33,7 +33,6 @@ from contracts.payments import (
 )
 from services.payments import cash, ledger, payouts
 from services.payments.cards.port import CAPTURE, CAPTURED, CHARGED_BACK, DECLINED, OUTCOMES, REFUND, REFUND_DECLINED, REFUNDED
-from services.payments.cards.token import looks_like_card
 from services.payments.items import open_day, settled
 from services.payments.policies import Policy, in_force
 from services.payments.refusal import Refusal, unneeded
@@ -55,6 +54,7 @@ from services.payments.state import (
     receipt_of_card,
     short,
 )
+from shared.card_number import looks_like_card
 from shared.service import Moment
 
 INTENTS_MAX = 50

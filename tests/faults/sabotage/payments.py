@@ -5,6 +5,7 @@ from tests.faults.sabotage.guard import Guard, out
 ITEMS = "tests/models/test_payments_items.py::"
 BANK = "tests/models/test_payments_bank.py::"
 CASH = "tests/models/test_payments_cash.py::"
+PAYOUTS = "tests/models/test_payments_payouts.py::"
 SETTLING = "tests/models/test_payments_settling.py::"
 CHANCE = "tests/models/test_payments_properties.py::"
 TEXTS = "tests/models/test_payments_cut_texts.py::"
@@ -662,4 +663,42 @@ MATCHING = (
     ),
 )
 
-GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING)
+MONEY_OUT = (
+    Guard(
+        name="a file that comes out otherwise than it was journaled is not sent",
+        promise="P10",
+        file="shared/receivables/payment_file.py",
+        takes_out=out("if digest(content) != fact.digest:", "if False:"),
+        tests=(PAYOUTS + "test_a_file_that_comes_out_otherwise_than_it_was_journaled_is_not_sent",),
+    ),
+    Guard(
+        name="two currencies are no payment file",
+        promise="P10",
+        file="services/payments/paid_out.py",
+        takes_out=out("if len(currencies) > 1:", "if False:"),
+        tests=(PAYOUTS + "test_two_currencies_are_no_file",),
+    ),
+    Guard(
+        name="a refund that is in a file sets no clock",
+        promise="P10",
+        file="services/payments/paid_out.py",
+        takes_out=out("row.state == QUEUED and row is not before", "row is not before"),
+        tests=(PAYOUTS + "test_a_refund_that_waits_sets_the_clock_and_one_in_a_file_does_not",),
+    ),
+    Guard(
+        name="a card number is not taken in by the gateway",
+        promise="P9",
+        file="services/gateway/bodies.py",
+        takes_out=out("if looks_like_card(getattr(command, field)):", "if False:"),
+        tests=("tests/gateway/test_bodies.py::test_a_card_number_is_sent_back_and_not_repeated",),
+    ),
+    Guard(
+        name="a card number does not leave the console's page",
+        promise="P9",
+        file="services/console/receivables/card_desk.py",
+        takes_out=out("if any(looks_like_card(text) for name, text", "if any(False for name, text"),
+        tests=("tests/console/test_receivables_cards.py::test_a_card_number_is_sent_back_before_anything_leaves_the_page",),
+    ),
+)
+
+GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING, *MONEY_OUT)
