@@ -34,12 +34,13 @@ LOG_TAIL_LINES = 12
 class Program:
     """`module` runs by `python -m`; its word on the command line is the mark by which its pid is recognised.
 
-    Port 0: it has no pages, so nobody waits until it says that it is ready.
+    Port 0: it has no pages, so nobody waits until it says that it is ready. `around`: what its environment has besides.
     """
 
     name: str
     module: str
     port: int
+    around: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -98,7 +99,8 @@ class Processes:
     async def _live(self, child: Child, log: IO[bytes]) -> None:
         program = child.program
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", program.module, cwd=REPOSITORY, env=environment(self._settings, program.port),
+            sys.executable, "-m", program.module, cwd=REPOSITORY,
+            env=environment(self._settings, program.port) | dict(program.around),
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,  # Ctrl-C is ours: children are stopped in order, after what they are asked to finish
         )  # fmt: skip
@@ -154,7 +156,7 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            mend = "set QUITTANCE_PORT (or --port) so that it and the next four are free"
+            mend = "set QUITTANCE_PORT (or --port) so that it and the next six are free"
             raise Unusable(f"port {port} is taken by another program; {mend}") from error
 
 

@@ -36,6 +36,7 @@ from quittance.readers import caught_up, desks
 from quittance.replay import Senders, Stage, Trade
 from quittance.screen import console, progress, quarantined, watching
 from quittance.stretches import stretches_of
+from quittance.tills import tills
 from quittance.trade import Diary
 from shared.database import InstallationMismatch, LoginRefused, prepare
 from shared.settings import Settings
@@ -126,6 +127,8 @@ async def _started(wish: Wish, settings: Settings, processes: Processes) -> int:
     script = await asyncio.to_thread(_script, wish, settings)
     await processes.ready()
     processes.start(program_of(settings, WINDOWS))  # nothing waits for it, so it does not take the others' time to start
+    for program in tills(settings):
+        processes.start(program)
     told(
         f"{', '.join(RUNNING)} are ready after {time.monotonic() - began:.1f} s; "
         f"the gateway is {installation.gateway_url(settings)}"

@@ -21,7 +21,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 DECLINES, HANGS, LATE, BREAKS, TWICE = 1, 2, 3, 4, 5
@@ -135,6 +135,8 @@ class Sandbox:
             routes=[
                 Route("/v1/payments", self.payments, methods=["POST"]),
                 Route("/v1/chargebacks", self.charge_back, methods=["POST"]),
+                Route("/livez", _here),
+                Route("/readyz", _here),
             ]
         )
 
@@ -149,6 +151,10 @@ def signed(secret: str, name: str, told_at: int, body: bytes) -> dict[str, str]:
         "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
         "content-type": "application/json",
     }
+
+
+async def _here(_: Request) -> Response:
+    return PlainTextResponse("ready\n")
 
 
 async def _read(request: Request) -> dict[str, Any] | Response:
@@ -177,10 +183,10 @@ def _refused(status: int, why: str) -> Response:
 
 
 def main() -> None:
-    """QUITTANCE_SANDBOX_FILE, _CALLBACK (URL), _SECRET (whsec_...), _PORT."""
-    said = {name: os.environ.get(f"QUITTANCE_SANDBOX_{name}", "") for name in ("FILE", "CALLBACK", "SECRET", "PORT")}
+    """QUITTANCE_SANDBOX_FILE, _CALLBACK (URL), _SECRET (whsec_...), _HOST, _PORT."""
+    said = {name: os.environ.get(f"QUITTANCE_SANDBOX_{name}", "") for name in ("FILE", "CALLBACK", "SECRET", "HOST", "PORT")}
     sandbox = Sandbox(Path(said["FILE"]) if said["FILE"] else None, said["CALLBACK"], said["SECRET"])
-    uvicorn.run(sandbox.application(), host="127.0.0.1", port=int(said["PORT"] or 8090), log_level="warning")
+    uvicorn.run(sandbox.application(), host=said["HOST"] or "127.0.0.1", port=int(said["PORT"] or 8090), log_level="warning")
 
 
 if __name__ == "__main__":

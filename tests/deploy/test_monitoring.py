@@ -97,7 +97,7 @@ def test_every_service_is_deployed_once() -> None:
 def test_compose_runs_every_service_once_and_prometheus_asks_each() -> None:
     composed = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     ours = {name: part for name, part in composed.items() if part.get("image") == "quittance"}
-    assert sorted(part["command"][0] for part in ours.values()) == sorted(programs())
+    assert sorted(part["command"][0] for part in ours.values()) == sorted({*programs(), "deploy.sandbox.acquirer"})
     assert {part["environment"]["QUITTANCE_PORT"] for part in ours.values()} == {9100}
     [job] = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     assert sorted(job["static_configs"][0]["targets"]) == [f"{name}:9100" for name in sorted(services())]
@@ -113,5 +113,5 @@ def test_gateway_and_console_know_each_other_by_a_secret_that_nobody_else_is_giv
 
 
 def programs() -> set[str]:
-    """What is run: every service, and the console's worker."""
-    return {f"services.{name}" for name in services()} | {"services.console.worker"}
+    """What is run: every service, the console's worker, and what asks the card acquirer."""
+    return {f"services.{name}" for name in services()} | {"services.console.worker", "services.payments.cards"}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from services.payments.app import SERVICE
 from services.payments.cards import callback, executor
@@ -26,14 +29,19 @@ async def main(config: Settings) -> None:
     token, secret = config.acquirer_token.get_secret_value(), config.acquirer_secret.get_secret_value()
     pool = await open_pool(config, SERVICE.name, SERVICE.schema)
 
+    async def tell_all(told: Sequence[executor.Told]) -> None:
+        if config.clock == "event":
+            told = await executor.on_event_time(pool, config.partitions, told)
+        await executor.tell(pool, config.partitions, told)
+
     async def tell(told: executor.Told) -> None:
-        await executor.tell(pool, config.partitions, [told])
+        await tell_all([told])
 
     async with client_of(config.acquirer, token) as client:
         asking = executor.Executor(
             lambda after: executor.pending(pool, after),
             HttpAcquirer(client),
-            lambda told: executor.tell(pool, config.partitions, told),
+            tell_all,
             now,
         )
 
@@ -44,7 +52,14 @@ async def main(config: Settings) -> None:
             running.cancel()
             await asyncio.wait({running}, timeout=3)
 
-        app = Starlette(routes=[callback.route(secret, lambda name: callback.find(pool, name), tell, now)], lifespan=life)
+        async def alive(_: Request) -> Response:
+            return PlainTextResponse("alive\n")
+
+        async def ready(_: Request) -> Response:
+            return PlainTextResponse(*(("ready\n", 200) if asking.is_ready() else ("not ready\n", 503)))
+
+        heard = callback.route(secret, lambda name: callback.find(pool, name), tell, now)
+        app = Starlette(routes=[heard, Route("/livez", alive), Route("/readyz", ready)], lifespan=life)
         await uvicorn.Server(uvicorn.Config(app, host=config.host, port=config.port, log_level="warning")).serve()
 
 

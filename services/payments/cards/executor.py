@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from contracts.envelope import derived_id
 from contracts.payments import NoteCardOutcome
@@ -20,6 +21,7 @@ from services.payments.cards.port import Acquirer, Outcome, Question
 from services.payments.state import Card
 from shared.database import UNAVAILABLE
 from shared.mailbox import Sender, mail_of, post
+from shared.topics import partition_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,8 @@ AT_ONCE = 8
 POLL_S = 0.5
 WAIT_S_MIN, WAIT_S_MAX = 1.0, 60.0
 """Between two questions under one key: longer each time, never given up, because money may have moved."""
+LOOKED_S_MAX = 180.0
+"""Longer than the slowest turn: a page of questions, a few at once, each with its time-out."""
 TOLD_S = 30.0
 """An answer that was told is not asked for again so soon: the ledger takes it in first."""
 ACTOR = "acquirer"
@@ -46,6 +50,7 @@ class Executor:
         self._pending, self._acquirer, self._tell, self._now = pending, acquirer, tell, now
         self._waits: dict[str, tuple[int, dt.datetime]] = {}
         self._cursor = ""
+        self.looked_at: dt.datetime | None = None
 
     async def run(self) -> None:
         """For ever; a database that is away is waited for."""
@@ -61,6 +66,7 @@ class Executor:
     async def turn(self) -> int:
         """One page of questions, side by side, so that one that hangs holds up no other page for longer than its time-out."""
         cards = await self._pending(self._cursor)
+        self.looked_at = self._now()
         self._cursor = cards[-1].asking if len(cards) == ASKED_MAX else ""
         now = self._now()
         due = [card for card in cards if self._is_due(card.asking, now)]
@@ -71,6 +77,10 @@ class Executor:
             await self._tell(told)
         self._wait(due, {card.asking for card, _ in told}, now)
         return len(due)
+
+    def is_ready(self) -> bool:
+        """Whether it has looked lately at what is to be asked: a turn waits for one answer at most, its database for ever."""
+        return self.looked_at is not None and self._now() - self.looked_at < dt.timedelta(seconds=LOOKED_S_MAX)
 
     def _is_due(self, key: str, now: dt.datetime) -> bool:
         return key not in self._waits or self._waits[key][1] <= now
@@ -141,6 +151,12 @@ async def tell(pool: asyncpg.Pool, partitions: int, told: Sequence[Told]) -> Non
     mail = [mail_of(partitions, card.home, message, _sender(message)) for card, message in told]
     async with pool.acquire() as connection, connection.transaction():
         await post(connection, mail)
+
+
+async def on_event_time(pool: asyncpg.Pool, partitions: int, told: Sequence[Told]) -> list[Told]:
+    """The same answers, told at the clock of their own partition: on event time the wall's would carry it off to today."""
+    clocks = {row["partition"]: row["clock"] for row in await pool.fetch("select partition, clock from progress")}
+    return [(card, replace(message, told_at=clocks[partition_of(card.home, partitions)])) for card, message in told]
 
 
 def _sender(message: NoteCardOutcome) -> Sender:

@@ -36,7 +36,9 @@ class HttpAcquirer:
 
 
 def client_of(url: str, token: str, timeout_s: float = ANSWER_S_MAX) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
+    if token:  # "Bearer " with nothing behind it is no header, and the question would never leave
+        headers["Authorization"] = f"Bearer {token}"
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, follow_redirects=False)
 
 
