@@ -38,7 +38,8 @@ ROWS = 1_500
 RUN_S_MAX = 300
 LEASE_S = "2"
 """Short, so that a new instance may take over soon after a kill."""
-SERVICES = 5
+SERVICES = 7
+"""Five services, the card executor and its sandbox."""
 
 
 @dataclass
