@@ -12,7 +12,10 @@ PEOPLE = "people"
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The agreed trading terms of one account; a change replaces them whole. `tier`: `top_15`, `key` or `standard` (A2)."""
+    """The agreed trading terms of one account; a change replaces them whole. `tier`: `top_15`, `key` or `standard` (A2).
+
+    `legal_entity`: whose customer it is, and so whose ledger it stands in (P1).
+    """
 
     payment_days: Count = 30
     cash_on_delivery: bool = False
@@ -25,6 +28,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sales_manager: Reference | None = None
     region: Word = "GB"
     tier: Word = "standard"
+    legal_entity: Reference = "main"
 
 
 class OpenAccount(Command, frozen=True, kw_only=True, omit_defaults=True):

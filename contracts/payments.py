@@ -6,6 +6,7 @@ a command carries it to the account's own stream. Amounts are minor units of the
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 import msgspec
@@ -39,6 +40,12 @@ Notes = Annotated[tuple[Text, ...], Meta(max_length=40)]
 def home_of_bank(bank_account: str) -> str:
     """The home of a bank account's stream, where its entries wait until they have an account."""
     return f"{BANK_HOME}{bank_account}"[:HOME_MAX]
+
+
+def posting_of(company_code: str, document: str, account: str) -> str:
+    """The name of an ERP's document in an account's book, its identity for ever; a digest where that would be too long."""
+    whole = f"{company_code}/{document}/{account}"
+    return whole if len(whole) <= HOME_MAX else hashlib.sha256(whole.encode()).hexdigest()
 
 
 class Covers(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +184,7 @@ class LedgerNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     po_required: bool | None = None
     portfolio: Reference | None = None
     status: Word | None = None
+    legal_entity: Reference | None = None
 
 
 class ClosePeriod(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1345,3 +1353,166 @@ class CardChargedBack(Fact, frozen=True, kw_only=True, omit_defaults=True):
     currency: Currency
     reason: Text
     debit_note: Reference | None = None
+
+
+# --- the ERP's ledger, where it is the book of record (P1) ------------------------------------------------------------
+
+
+class AskedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request would do to one item: `settled_minor` has the item's sign, and the other one where it opens it again."""
+
+    account: Reference
+    item: Reference
+    settled_minor: Minor
+    currency: Currency
+
+
+class AskedEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The double entry that we would have posted, for the ERP to post by its own chart."""
+
+    account: Reference
+    kind: Word
+    effective_on: Day
+    lines: tuple[Posting, ...]
+
+
+class PostingRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What our side wishes of an account whose book the ERP keeps. `request` (16 characters) is the ERP's idempotency key, and
+    the reference by which its posting answers.
+
+    `kind`: allocation, unallocation, write_off, write_back, write_off_back, write_back_back, refund, offset, offset_back: nothing
+    of ours changes before the ERP's posting comes; receipt, withdrawn, given_back: what the bank did, which counts here at once.
+    `reverses` is the posting to be taken back, the ERP's `document`. `answer_by`: after this day it is overdue.
+    """
+
+    account: Reference
+    request: Reference
+    kind: Word
+    legal_entity: Reference
+    company_code: Word
+    on: Day
+    answer_by: Day
+    lines: tuple[AskedLine, ...] = ()
+    entries: tuple[AskedEntry, ...] = ()
+    receipt: Reference | None = None
+    payout: Reference | None = None
+    reverses: Reference | None = None
+    document: Word | None = None
+    reason: Text = ""
+    by: Text = ""
+
+
+class Opens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An item that the ERP's document opens: `amount_minor` debts positive, credits negative. `kind` as of `ItemPosted`."""
+
+    item: Reference
+    kind: Word
+    amount_minor: Minor
+    currency: Currency
+    document_on: Day
+    due_on: Day | None = None
+    reference: Code = ""
+    account: Reference | None = None
+    base_minor: Minor | None = None
+
+
+class Clears(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """So much of an item is cleared by the ERP's document: `settled_minor` has the item's sign. The item is found by its number,
+    else by `reference` (a receipt of ours bears the id of its request there). `base_minor` is filled in by the ledger."""
+
+    item: Reference
+    settled_minor: Minor
+    currency: Currency
+    reference: Code = ""
+    account: Reference | None = None
+    base_minor: Minor | None = None
+
+
+class TakePosting(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """A document of the ERP's ledger: it opens items, clears items (then it is the clearing document), or `reverses` a document.
+
+    Once for ever by company code, document (its year behind a slash) and account. `account`: another one of its credit group
+    stands on its own line. `answers`: the request, where the ERP's reference names one; a name that is no request answers none.
+    """
+
+    account: Reference
+    company_code: Word
+    document: Word
+    posted_on: Day
+    opens: Annotated[tuple[Opens, ...], Meta(max_length=LINES_MAX)] = ()
+    clears: Annotated[tuple[Clears, ...], Meta(max_length=LINES_MAX)] = ()
+    reverses: Word | None = None
+    answers: Reference | None = None
+    text: Text = ""
+
+
+class PostingTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The ERP's document is in our book as the ERP has it; each item's own fact follows.
+
+    `opens` and `clears` name our items and are what was changed here: a receipt of ours that the ERP posts too opens nothing.
+    `reverses` is the posting taken back, and `opens` and `clears` are what is taken back of it.
+    """
+
+    account: Reference
+    posting: Reference
+    company_code: Word
+    document: Word
+    posted_on: Day
+    digest: Reference
+    opens: tuple[Opens, ...] = ()
+    clears: tuple[Clears, ...] = ()
+    reverses: Reference | None = None
+    answers: Reference | None = None
+    text: Text = ""
+
+
+class TakeBackPosting(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own second step of a document that reverses another one: it names the items."""
+
+    account: Reference
+    company_code: Word
+    document: Word
+    posted_on: Day
+    digest: Reference
+    reverses: Reference
+    opens: tuple[Opens, ...] = ()
+    clears: tuple[Clears, ...] = ()
+    answers: Reference | None = None
+    text: Text = ""
+
+
+class DeclinePosting(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The ERP will not post this request: what it had in hand is free again."""
+
+    account: Reference
+    request: Reference
+    reason: Text
+
+
+class CloseRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own second step of an answer: it names the items. `outcome`: answered or declined."""
+
+    account: Reference
+    request: Reference
+    outcome: Word
+    lines: tuple[AskedLine, ...] = ()
+    receipt: Reference | None = None
+    payout: Reference | None = None
+    reverses: Reference | None = None
+    reason: Text = ""
+
+
+class RequestClosed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """A request is over. `posting`: the document that answered it."""
+
+    account: Reference
+    request: Reference
+    kind: Word
+    outcome: Word
+    lines: tuple[AskedLine, ...] = ()
+    receipt: Reference | None = None
+    payout: Reference | None = None
+    reverses: Reference | None = None
+    posting: Reference | None = None
+    reason: Text = ""
+    by: Text = ""

@@ -8,7 +8,21 @@ from pathlib import Path
 from contracts import accounts
 from contracts import payments as said
 from contracts.message import Message
-from services.payments import bank, bank_details, cash, items, known, learning, offsets, paid_out, payouts, period, store
+from services.payments import (
+    bank,
+    bank_details,
+    cash,
+    items,
+    known,
+    learning,
+    mirror,
+    offsets,
+    paid_out,
+    payouts,
+    period,
+    posted,
+    store,
+)
 from services.payments.cards import payment as cards
 from services.payments.fold import evolve
 from services.payments.state import State, rows
@@ -30,17 +44,17 @@ HEARS: Mapping[type[Message], Decide] = {
     said.SetAsideEntry: bank.set_aside,
     said.DropEntry: bank.drop,
     said.TakeBackCash: bank.take_back,
-    said.ReceiveCash: cash.receive,
+    said.ReceiveCash: mirror.lands(cash.receive),
     said.ConfirmCash: cash.confirm,
-    said.AllocateCash: cash.allocate,
+    said.AllocateCash: mirror.asks(cash.allocate),
     said.ReferCash: cash.refer,
     said.RetryCash: cash.retry,
-    said.UnallocateCash: cash.unallocate,
-    said.UndoMatch: cash.undo,
-    said.WithdrawCash: cash.withdraw,
+    said.UnallocateCash: mirror.unallocate,
+    said.UndoMatch: mirror.asks(cash.undo),
+    said.WithdrawCash: mirror.lands(mirror.withdraw),
     said.KeepOnAccount: cash.keep,
     said.TakeCash: cash.take,
-    said.GiveBackCash: cash.give_back,
+    said.GiveBackCash: mirror.lands(mirror.give_back),
     said.TakeAdvice: learning.take_advice,
     said.ForgetPayer: learning.forget,
     said.NoteBankDetails: bank_details.note,
@@ -50,9 +64,9 @@ HEARS: Mapping[type[Message], Decide] = {
     said.SweepBalance: payouts.sweep,
     said.ApprovePayout: payouts.approve,
     said.DeclinePayout: payouts.decline,
-    said.CarryOutPayout: payouts.carry_out,
+    said.CarryOutPayout: mirror.asks(payouts.carry_out),
     said.ReverseWriteOff: payouts.reverse,
-    said.TakeBackPayout: payouts.take_back,
+    said.TakeBackPayout: mirror.asks(payouts.take_back),
     said.NoteRefundPaid: payouts.note_paid,
     said.ReturnRefund: payouts.return_refund,
     said.QueueRefund: paid_out.queue,
@@ -61,15 +75,19 @@ HEARS: Mapping[type[Message], Decide] = {
     said.ConfirmPaidOut: paid_out.confirm,
     said.ReopenPaidOut: paid_out.reopen,
     said.StopRefund: paid_out.stop,
-    said.OffsetItems: offsets.offset,
+    said.OffsetItems: mirror.asks(offsets.offset),
     said.UndoOffset: offsets.undo,
-    said.TakeBackOffset: offsets.take_back,
-    said.TakeCardPayment: cards.take,
-    said.SettleByCard: cards.settle,
-    said.RefundCardPayment: cards.propose_refund,
+    said.TakeBackOffset: mirror.asks(offsets.take_back),
+    said.TakeCardPayment: mirror.no_cards(cards.take),
+    said.SettleByCard: mirror.asks(cards.settle),
+    said.RefundCardPayment: mirror.no_cards(cards.propose_refund),
     said.CarryOutCardRefund: cards.carry_out_refund,
     said.ReturnCardRefund: cards.return_refund,
     said.TakeBackCard: cards.take_back,
+    said.TakePosting: posted.take,
+    said.TakeBackPosting: posted.take_back,
+    said.DeclinePosting: mirror.decline,
+    said.CloseRequest: mirror.close,
 }
 
 MAIL: Mapping[type[Message], Decide] = {said.NoteCardOutcome: cards.note}

@@ -10,14 +10,16 @@ from msgspec.structs import replace
 
 from contracts import payments as said
 from contracts.message import Message
-from contracts.payments import Posting
+from contracts.payments import AskedLine, Posting
 from services.payments import twins
 from services.payments.ledger import RECEIVABLES
 from services.payments.matching.lookup import key_of
 from services.payments.matching.payer import plain
 from services.payments.state import (
+    ANSWERED,
     APPROVED,
     CARRIED_OUT,
+    CLOSED,
     DECLINED,
     DONE,
     DROPPED,
@@ -29,6 +31,7 @@ from services.payments.state import (
     RECEIPT,
     RECOGNISED,
     REFERRED,
+    REQUESTED,
     REVERSED,
     SET_ASIDE,
     STOPPED,
@@ -37,6 +40,7 @@ from services.payments.state import (
     Account,
     Advice,
     Alias,
+    Asked,
     BankDetails,
     Card,
     Intent,
@@ -49,6 +53,7 @@ from services.payments.state import (
     PaymentFile,
     Payout,
     Period,
+    Posted,
     Receipt,
     State,
     Statement,
@@ -82,7 +87,7 @@ def _noted(state: State, fact: said.LedgerNoted, at: dt.datetime) -> State:
     return _with_account(state, replace(_account(state, fact.account), **told))
 
 
-_NOTED = ("home", "parent", "name", "currency", "payment_days", "po_required", "portfolio", "status")
+_NOTED = ("home", "parent", "name", "currency", "payment_days", "po_required", "portfolio", "status", "legal_entity")
 
 
 def _posted(state: State, fact: said.ItemPosted, at: dt.datetime) -> State:
@@ -543,6 +548,108 @@ def _card_taken(state: State, fact: said.CardChargedBack, at: dt.datetime) -> St
     return _less(after, fact.taken_minor) if fact.taken_minor else after
 
 
+# --- the ERP's ledger -------------------------------------------------------------------------------------------------
+
+
+def _requested(state: State, fact: said.PostingRequested, at: dt.datetime) -> State:
+    """What would be settled is in hand until it is answered; what would be open again is not there before it is."""
+    asked = Asked(
+        request=fact.request,
+        account=fact.account,
+        kind=fact.kind,
+        answer_by=fact.answer_by,
+        lines=fact.lines,
+        receipt=fact.receipt or "",
+        payout=fact.payout or "",
+        reverses=fact.reverses or "",
+    )
+    after = _held(replace(state, requests={**state.requests, asked.request: asked}), fact.lines, 1)
+    if fact.payout is not None and after.payout is not None:
+        after = _with_payout(after, state=REQUESTED)
+    return _asked_back(after, fact.reverses, fact.request)
+
+
+def _held(state: State, lines: tuple[AskedLine, ...], sign: int) -> State:
+    for line in lines:
+        item = state.items.get(line.item)
+        assert item is not None, "only items that are known are asked for"
+        if (line.settled_minor > 0) is (item.amount_minor > 0):
+            state = _with_item(state, replace(item, requested_minor=item.requested_minor + sign * line.settled_minor))
+            state = _held_of_receipt(state, line, sign)
+    return state
+
+
+def _held_of_receipt(state: State, line: AskedLine, sign: int) -> State:
+    receipt = state.receipt
+    if receipt is None or receipt.receipt != line.item:
+        return state
+    requested = receipt.requested_minor - sign * line.settled_minor
+    return _with_receipt(state, requested_minor=requested, state=_stands(replace(receipt, requested_minor=requested)))
+
+
+def _stands(receipt: Receipt) -> str:
+    """Where money of it is free a person looks, unless somebody said what of it is to be."""
+    if receipt.state in (GONE, ON_ACCOUNT) and receipt.free_minor:
+        return receipt.state
+    if receipt.free_minor:
+        return REFERRED
+    return REQUESTED if receipt.unallocated_minor else GONE if receipt.state == GONE else DONE
+
+
+def _asked_back(state: State, posting: str | None, request: str) -> State:
+    posted = state.postings.get(posting) if posting is not None else None
+    if posted is None:
+        return state
+    return replace(state, postings={**state.postings, posted.posting: replace(posted, asked_back=request)})
+
+
+def _posting_taken(state: State, fact: said.PostingTaken, at: dt.datetime) -> State:
+    """Its items have facts of their own; receipts among them have so much less, or more, that is unallocated."""
+    posted = Posted(
+        posting=fact.posting,
+        account=fact.account,
+        document=fact.document,
+        digest=fact.digest,
+        opens=() if fact.reverses else fact.opens,
+        clears=() if fact.reverses else fact.clears,
+    )
+    postings = {**state.postings, fact.posting: posted}
+    if fact.reverses is not None and (before := state.postings.get(fact.reverses)) is not None:
+        postings[fact.reverses] = replace(before, reversed_by=fact.document)
+    receipts = {**state.receipts, **_cleared(state, fact)}
+    after = replace(state, postings=postings, receipts=receipts)
+    if fact.answers is None or after.request is None:
+        return after
+    return replace(after, request=replace(after.request, state=ANSWERED, posting=fact.posting))
+
+
+def _cleared(state: State, fact: said.PostingTaken) -> dict[str, Receipt]:
+    found = {}
+    for line in fact.clears:
+        if (receipt := state.receipts.get(line.item)) is not None:
+            by = -line.settled_minor if fact.reverses else line.settled_minor
+            left = replace(receipt, unallocated_minor=receipt.unallocated_minor + by, version=receipt.version + 1)
+            found[line.item] = replace(left, state=_stands(left))
+    return found
+
+
+def _request_closed(state: State, fact: said.RequestClosed, at: dt.datetime) -> State:
+    assert state.request is not None, "only a request that is known ends"
+    ended = CLOSED if fact.outcome == ANSWERED else DECLINED
+    after = _held(replace(state, request=replace(state.request, state=ended)), fact.lines, -1)
+    if fact.payout is not None and after.payout is not None:
+        after = _payout_answered(after, fact, at)
+    return _asked_back(after, fact.reverses, "") if ended == DECLINED else after
+
+
+def _payout_answered(state: State, fact: said.RequestClosed, at: dt.datetime) -> State:
+    """Carried out, or taken back, by the ERP; or as it was before it was asked."""
+    is_back = fact.kind.endswith("_back")
+    if fact.outcome == ANSWERED:
+        return _with_payout(state, state=REVERSED) if is_back else _with_payout(state, state=CARRIED_OUT, run=f"{at:%Y-%m}")
+    return _with_payout(state, state=CARRIED_OUT if is_back else DECLINED)
+
+
 def _unchanged(state: State, fact: Message, at: dt.datetime) -> State:
     return state
 
@@ -599,6 +706,9 @@ FOLDS: Mapping[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     said.CardIntended: _intended,
     said.CardOutcomeNoted: _card_told,
     said.CardChargedBack: _card_taken,
+    said.PostingRequested: _requested,
+    said.PostingTaken: _posting_taken,
+    said.RequestClosed: _request_closed,
 }
 """Every own fact, literally: one that is missing here cannot be said."""
 

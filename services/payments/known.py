@@ -22,20 +22,18 @@ def account_opened(state: State, fact: accounts.AccountOpened, moment: Moment) -
         po_required=fact.terms.po_required,
         portfolio=fact.terms.portfolio,
         status=fact.status,
+        legal_entity=fact.terms.legal_entity,
     )
 
 
 def terms_changed(state: State, fact: accounts.TermsChanged, moment: Moment) -> Iterable[Fact]:
-    terms = fact.terms
     known = state.accounts.get(fact.account)
-    if known is None or (known.payment_days, known.po_required, known.portfolio) != (
-        terms.payment_days,
-        terms.po_required,
-        terms.portfolio,
-    ):
-        yield LedgerNoted(
-            account=fact.account, payment_days=terms.payment_days, po_required=terms.po_required, portfolio=terms.portfolio
-        )
+    told = {name: getattr(fact.terms, name) for name in OF_TERMS}
+    if known is None or any(getattr(known, name) != value for name, value in told.items()):
+        yield LedgerNoted(account=fact.account, **told)
+
+
+OF_TERMS = ("payment_days", "po_required", "portfolio", "legal_entity")
 
 
 def renamed(state: State, fact: accounts.AccountRenamed, moment: Moment) -> Iterable[Fact]:

@@ -13,11 +13,13 @@ from contracts.payments import EntryPosted, Posting
 RECEIVABLES, BANK, SUSPENSE, TRANSIT = "receivables", "bank", "suspense", "transit"
 SALES, RETURNS, DISCOUNTS, DIFFERENCES, EXCHANGE = "sales", "returns", "discounts", "differences", "exchange"
 BAD_DEBT, WRITE_BACKS, REFUNDS, GROUP, CARDS, CHARGES = "bad_debt", "write_backs", "refunds", "group", "cards", "bank_charges"
+ERP = "erp"
 CHART = (
     RECEIVABLES, BANK, SUSPENSE, TRANSIT, SALES, RETURNS, DISCOUNTS, DIFFERENCES, EXCHANGE,
-    BAD_DEBT, WRITE_BACKS, REFUNDS, GROUP, CARDS, CHARGES,
+    BAD_DEBT, WRITE_BACKS, REFUNDS, GROUP, CARDS, CHARGES, ERP,
 )  # fmt: skip
-"""The chart of accounts of the sub-ledger. `transit` is money between two streams; `group` what one account paid for another."""
+"""The chart of accounts of the sub-ledger. `transit` is money between two streams; `group` what one account paid for another;
+`erp` the other side of what the ERP posted, which it keeps by its own chart."""
 
 
 class Unbalanced(ValueError):

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -71,8 +72,29 @@ class OurAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return payment_file.OurAccount(self.iban, self.name, self.bic)
 
 
+RECORD, MIRROR = "record", "mirror"
+"""Who keeps the book of a legal entity: this ledger, or its ERP (P1)."""
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A legal entity: `mirror` means that postings come from the ERP, under this company code, and requests are answered within
+    `answer_days`."""
+
+    book: Literal["record", "mirror"] = "record"
+    company_code: str = ""
+    answer_days: int = 3
+
+    def __post_init__(self) -> None:
+        if self.book == MIRROR and not self.company_code:
+            raise ValueError("a legal entity whose book is a mirror needs its company_code in the ERP")
+
+
+KEPT_HERE = Entity()
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`takes`: role -> largest difference. `refuses`: billing errors that keep an invoice out. `reasons`: claim type -> words."""
+    """`takes`: role -> largest difference. `refuses`: billing errors that keep an invoice out. `reasons`: claim type -> words.
+    `entities`: legal entity -> who keeps its book; one that is not named keeps it here."""
 
     version: str
     effective_from: dt.date
@@ -90,6 +112,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sweep: Sweep
     offset: Offsetting
     pays_from: dict[str, OurAccount]
+    entities: dict[str, Entity] = {}
 
     def base_of(self, amount_minor: int, currency: str) -> int:
         """In minor units of the base currency, by this version's rate. Raises `LookupError` for a currency without a rate."""
@@ -99,6 +122,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise LookupError(f"no rate for {currency} in policy {self.version}")
         amount = Decimal(amount_minor).scaleb(-exponent(currency)) * self.rates[currency]
         return rounded(amount, self.base_currency)
+
+    def entity(self, name: str) -> Entity:
+        return self.entities.get(name, KEPT_HERE)
 
     def has_rate(self, currency: str) -> bool:
         return currency == self.base_currency or currency in self.rates

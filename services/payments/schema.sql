@@ -135,6 +135,19 @@ create table if not exists card (
 -- What the acquirer is still to be asked (cards.executor).
 create index if not exists card_asking on card (asking_key) where asking_key is not null;
 
+-- What is asked of the ERP, and its documents as they were taken: once for ever, so never split by time.
+create table if not exists erp_request (
+    key text primary key,
+    partition smallint not null,
+    body bytea not null
+);
+
+create table if not exists erp_posting (
+    key text primary key,
+    partition smallint not null,
+    body bytea not null
+);
+
 create table if not exists period (
     key text primary key,
     partition smallint not null,

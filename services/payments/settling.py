@@ -89,7 +89,7 @@ def _case(receipt: Receipt, account: Account, advices: Iterable[Advice], policy:
     lines = advice.lines if advice is not None else receipt.lines
     payment = values.Payment(
         receipt=receipt.receipt,
-        amount_minor=receipt.unallocated_minor,
+        amount_minor=receipt.free_minor,
         currency=receipt.currency,
         received_on=receipt.received_on,
         text=receipt.text,
@@ -107,7 +107,7 @@ def _case(receipt: Receipt, account: Account, advices: Iterable[Advice], policy:
 
 def _advice_of(receipt: Receipt, advices: Iterable[Advice]) -> Advice | None:
     """The one advice of this amount that names the payment, or that nothing else could be meant by."""
-    fits = [each for each in advices if (each.amount_minor, each.currency) == (receipt.unallocated_minor, receipt.currency)]
+    fits = [each for each in advices if (each.amount_minor, each.currency) == (receipt.free_minor, receipt.currency)]
     said = f"{flat(receipt.text)} {receipt.end_to_end} {receipt.reference}".casefold()
     named = [each for each in fits if each.payment_reference and each.payment_reference.casefold() in said]
     found = named or fits
@@ -186,7 +186,7 @@ def index_of(items: Iterable[Item], on: dt.date) -> LedgerIndex:
         for item in found
         if not item.open_minor and item.document_on >= since
     }
-    return LedgerIndex([open_value(item) for item in found if item.open_minor and item.kind != RECEIPT], settled)
+    return LedgerIndex([open_value(item) for item in found if item.free_minor and item.kind != RECEIPT], settled)
 
 
 def open_value(item: Item) -> values.Open:
@@ -194,7 +194,7 @@ def open_value(item: Item) -> values.Open:
         item=item.item,
         account=item.account,
         kind=item.kind,
-        open_minor=item.open_minor,
+        open_minor=item.free_minor,
         amount_minor=item.amount_minor,
         currency=item.currency,
         document_on=item.document_on,
@@ -228,7 +228,9 @@ async def _by_all(
 
 def _index_of_all(items: Sequence[Item], named: LedgerIndex | None) -> LedgerIndex:
     """All that is looked at of a group, with what it names and has settled lately: one for all its receipts."""
-    return LedgerIndex([open_value(item) for item in items[:CANDIDATES_MAX]], dict(named.settled) if named else None)
+    return LedgerIndex(
+        [open_value(item) for item in items[:CANDIDATES_MAX] if item.free_minor], dict(named.settled) if named else None
+    )
 
 
 async def open_items(connection: asyncpg.Connection, homes: list[str]) -> dict[str, list[Item]]:

@@ -17,7 +17,7 @@ from contracts import claims
 from contracts import payments as said
 from contracts.envelope import derived_id
 from contracts.message import Message
-from contracts.payments import AdviceLine, BankEntry, Discount, Settle, Transfer
+from contracts.payments import AdviceLine, AskedLine, BankEntry, Clears, Discount, Opens, Settle, Transfer, posting_of
 from contracts.payments import home_of_bank as home_of_bank
 from shared.rows import Key
 
@@ -34,6 +34,10 @@ ASKED, APPROVED, CARRIED_OUT, DECLINED, REVERSED, PAID = "asked", "approved", "c
 REFUND, WRITE_OFF, WRITE_BACK, CARD_REFUND = "refund", "write_off", "write_back", "card_refund"
 QUEUED, FILED, STOPPED = "queued", "filed", "stopped"
 """How a refund stands at our bank account: to be put into a file, in one, stopped; at last paid."""
+OPEN, ANSWERED, CLOSED = "open", "answered", "closed"
+"""How a request to the ERP stands: to be answered, answered, over; it may be declined as well."""
+REQUESTED = "requested"
+"""How a receipt or payout stands of which all is asked of the ERP."""
 REFERENCE_MAX = 64
 
 
@@ -59,6 +63,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     po_required: bool = False
     portfolio: str = ""
     status: str = ""
+    legal_entity: str = "main"
     balance_minor: int = 0
     open_items: int = 0
     receipts: int = 0
@@ -92,6 +97,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paid_by: str = ""
     discounted_minor: int = 0
     tolerated_minor: int = 0
+    requested_minor: int = 0
+
+    @property
+    def free_minor(self) -> int:
+        """What is open and not asked of the ERP already, with the item's sign."""
+        left = self.open_minor - self.requested_minor
+        return max(left, 0) if self.amount_minor > 0 else min(left, 0)
 
     @property
     def open_home(self) -> str | None:
@@ -126,6 +138,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_provisional: bool = False
     owner: str = ""
     taught: str = ""
+    requested_minor: int = 0
+
+    @property
+    def free_minor(self) -> int:
+        """What is unallocated and not asked of the ERP already."""
+        return max(self.unallocated_minor - self.requested_minor, 0)
 
     @property
     def pending_home(self) -> str | None:
@@ -347,8 +365,37 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     item: str | None = None
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request to the ERP: what it has in hand until it is answered, and the posting that answered it."""
+
+    request: str
+    account: str
+    kind: str
+    answer_by: dt.date
+    lines: tuple[AskedLine, ...] = ()
+    receipt: str = ""
+    payout: str = ""
+    reverses: str = ""
+    state: str = OPEN
+    posting: str = ""
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A document of the ERP as it was taken: what it opened and cleared here. `asked_back`: the request to reverse it."""
+
+    posting: str
+    account: str
+    document: str
+    digest: str
+    opens: tuple[Opens, ...] = ()
+    clears: tuple[Clears, ...] = ()
+    reversed_by: str = ""
+    asked_back: str = ""
+
+
 class State(msgspec.Struct, frozen=True):
-    """What one message needs; every dict maps the keys that the message names to rows. `matches` and `ledger` only grow."""
+    """What one message needs; every dict maps the keys that the message names to rows. `matches`, `requests` and `ledger` only
+    grow."""
 
     accounts: Mapping[str, Account | None] = {}
     items: Mapping[str, Item | None] = {}
@@ -366,6 +413,10 @@ class State(msgspec.Struct, frozen=True):
     ledger: Mapping[str, Line] = {}
     outgoing: Mapping[str, Outgoing | None] = {}
     payment_file: PaymentFile | None = None
+    request: Asked | None = None
+    requests: Mapping[str, Asked] = {}
+    postings: Mapping[str, Posted | None] = {}
+    receipts: Mapping[str, Receipt | None] = {}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -439,9 +490,8 @@ def alike_of(name: str) -> str:
 Keys = tuple[Key, ...]
 FIELDS = State.__struct_fields__
 _AT = {field: at for at, field in enumerate(FIELDS)}
-_NOTHING: tuple[Key, ...] = tuple(
-    () if field in ("accounts", "items", "matches", "landed", "known", "ledger", "outgoing") else None for field in FIELDS
-)
+_SEVERAL = ("accounts", "items", "matches", "landed", "known", "ledger", "outgoing", "requests", "postings", "receipts")
+_NOTHING: tuple[Key, ...] = tuple(() if field in _SEVERAL else None for field in FIELDS)
 
 
 def rows(message: Message, home: str, partition: int) -> Keys:
@@ -476,7 +526,8 @@ def _allocated(message: Any) -> Needs:
 
 
 def _match(message: said.UnallocateCash) -> Needs:
-    return {"match": message.match}
+    """A match, or a posting of the ERP that cleared the account's items."""
+    return {**_account(message), "match": message.match, "postings": (message.match,)}
 
 
 def _withdrawn(message: said.WithdrawCash) -> Needs:
@@ -632,6 +683,70 @@ def _paid_out(message: Any) -> Needs:
     return {**_entry(message), **_out(message)}
 
 
+# --- the ERP's ledger -------------------------------------------------------------------------------------------------
+
+
+def names_of(line: Opens | Clears) -> tuple[str, ...]:
+    """What an item of the ERP may be called here: by its number; a receipt of ours by the id of its request."""
+    found = dict.fromkeys((line.item, *((line.reference, f"RC-{line.reference}") if line.reference else ())))
+    return tuple(name for name in found if len(name) <= REFERENCE_MAX)
+
+
+def request_of_receipt(receipt: str) -> str:
+    """Of 16 characters, and found again from it (`names_of`)."""
+    return receipt.removeprefix("RC-")
+
+
+def request_of(*parts: str) -> str:
+    """16 characters: SAP's reference field has no more."""
+    return derived_id("request", *parts)[:16].upper()
+
+
+def _of_erp(message: Any) -> Needs:
+    """The document's items under all their names, its own earlier coming, and the document that it reverses."""
+    lines = (*message.opens, *message.clears)
+    names = tuple(dict.fromkeys(name for line in lines for name in names_of(line)))
+    owners = dict.fromkeys((message.account, *(line.account or message.account for line in lines)))
+    own = posting_of(message.company_code, message.document, message.account)
+    return {"accounts": tuple(owners), "items": names, "receipts": names, "postings": (own,), "request": message.answers}
+
+
+def _posting(message: said.TakePosting) -> Needs:
+    own = posting_of(message.company_code, message.document, message.account)
+    other = posting_of(message.company_code, message.reverses, message.account) if message.reverses else own
+    return {**_of_erp(message), "postings": tuple(dict.fromkeys((own, other)))}
+
+
+def _posting_back(message: said.TakeBackPosting | said.PostingTaken) -> Needs:
+    """A receipt that the bank took back meanwhile is stood for by its debit note."""
+    own = posting_of(message.company_code, message.document, message.account)
+    needs = dict(_of_erp(message))
+    if message.reverses:
+        notes = (withdrawn_note_of(line.item) for line in message.clears)
+        needs["items"] = tuple(dict.fromkeys((*needs["items"], *notes)))  # type: ignore[misc]
+        needs["postings"] = (own, message.reverses)
+    return needs
+
+
+def _asked(message: said.PostingRequested | said.RequestClosed | said.CloseRequest) -> Needs:
+    owners = dict.fromkeys((message.account, *(line.account for line in message.lines)))
+    return {
+        "accounts": tuple(owners),
+        "items": tuple(dict.fromkeys(line.item for line in message.lines)),
+        "receipt": message.receipt,
+        "payout": message.payout,
+        "postings": (message.reverses,) if message.reverses else (),
+    }
+
+
+def _ending(message: said.RequestClosed | said.CloseRequest) -> Needs:
+    return {**_asked(message), "request": message.request}
+
+
+def _answered(message: said.DeclinePosting) -> Needs:
+    return {"accounts": (message.account,), "request": message.request}
+
+
 def _nothing(message: Any) -> Needs:
     return {}
 
@@ -746,5 +861,12 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.ReturnCardRefund: _with_payout,
     said.TakeBackCard: _charged_back,
     said.CardChargedBack: _card_taken,
+    said.PostingRequested: _asked,
+    said.TakePosting: _posting,
+    said.TakeBackPosting: _posting_back,
+    said.PostingTaken: _posting_back,
+    said.DeclinePosting: _answered,
+    said.CloseRequest: _ending,
+    said.RequestClosed: _ending,
 }
 """Every message heard and every own fact, literally."""

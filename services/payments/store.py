@@ -18,6 +18,7 @@ from services.payments.state import (
     Account,
     Advice,
     Alias,
+    Asked,
     Card,
     Item,
     Known,
@@ -28,6 +29,7 @@ from services.payments.state import (
     PaymentFile,
     Payout,
     Period,
+    Posted,
     Receipt,
     State,
     Statement,
@@ -51,6 +53,8 @@ OUTGOING = Table("outgoing", Outgoing, "request", ("queued_at",), kept=2_000)
 PAYMENT_FILES = Table("payment_file", PaymentFile, "key", kept=500)
 ALIASES = Table("alias", Alias, "alias", ("account", "kind", "value"), kept=2_000)
 CARDS = Table("card", Card, "card", ("asking_key",), kept=2_000)
+REQUESTS = Table("erp_request", Asked, "request", kept=2_000)
+POSTINGS = Table("erp_posting", Posted, "posting", kept=2_000)
 PERIODS = Table("period", Period, "partition")
 LEDGER = Table(
     "ledger",
@@ -77,6 +81,10 @@ TABLES: Mapping[str, Table] = {
     "ledger": LEDGER,
     "outgoing": OUTGOING,
     "payment_file": PAYMENT_FILES,
+    "request": REQUESTS,
+    "requests": REQUESTS,
+    "postings": POSTINGS,
+    "receipts": RECEIPTS,
 }
 
 RECOGNISE, MATCH, DROP, EXPLAIN = "recognise", "match", "drop", "explain"

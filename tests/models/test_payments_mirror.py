@@ -1,0 +1,381 @@
+"""Accounts whose book the ERP keeps: requests out, postings in, and nothing of ours changes an item in between (P1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from contracts import accounts, payments
+from contracts.payments import Clears, Opens, PostingRequested, PostingTaken, RequestClosed
+from tests.models.payments_books import (
+    DAY,
+    TODAY,
+    Books,
+    cash,
+    credit_note,
+    invoice,
+    of,
+    opened,
+    pays,
+)
+
+ERP = "erp_example"
+RC = "RC-0123456789ABCDEF"
+TERMS = accounts.Terms(legal_entity=ERP)
+
+
+def mirrored(account: str = "acme", home: str = "", **more: Any) -> accounts.AccountOpened:
+    return opened(account, home, terms=TERMS, **more)
+
+
+def document(number: str, *lines: Opens | Clears, account: str = "acme", **more: Any) -> payments.TakePosting:
+    fields = {"company_code": "1000", "posted_on": TODAY} | more
+    opens = tuple(line for line in lines if isinstance(line, Opens))
+    clears = tuple(line for line in lines if isinstance(line, Clears))
+    return payments.TakePosting(account=account, document=number, opens=opens, clears=clears, **fields)
+
+
+def opens(item: str, amount_minor: int, kind: str = "invoice", **more: Any) -> Opens:
+    fields = {"currency": "GBP", "document_on": TODAY - 10 * DAY, "due_on": TODAY} | more
+    return Opens(item=item, kind=kind, amount_minor=amount_minor, **fields)
+
+
+def clears(item: str, settled_minor: int, **more: Any) -> Clears:
+    return Clears(item=item, settled_minor=settled_minor, **{"currency": "GBP"} | more)
+
+
+@pytest.fixture
+def books() -> Books:
+    found = Books()
+    found.do(mirrored())
+    found.do(document("90001/2026", opens("I1", 500_00)))
+    return found
+
+
+def asked(facts: list[Any]) -> PostingRequested:
+    (request,) = of(PostingRequested, facts)
+    return request
+
+
+def standing(books: Books) -> dict[str, int]:
+    return {name: item.open_minor for name, item in books.tables["item"].items()}
+
+
+def at_rest(books: Books) -> None:
+    assert sum(books.sums().values()) == 0
+    assert books.refolded() == books.tables
+    open_ = sum(item.open_base_minor for item in books.tables["item"].values())
+    assert books.sums().get("receivables", 0) == open_ == sum(a.balance_minor for a in books.tables["account"].values())
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_erps_document_opens_an_item(books: Books) -> None:
+    assert standing(books) == {"I1": 500_00}
+    assert books.sums() == {"receivables": 500_00, "erp": -500_00}
+    at_rest(books)
+
+
+def test_an_account_of_an_entity_that_is_not_named_keeps_its_book_here() -> None:
+    books = Books()
+    books.do(opened())
+    books.do(invoice("I1", 500_00))
+    books.do(cash(RC, 500_00))
+    assert not of(PostingRequested, books.do(pays(RC, ("I1", 500_00))))
+    assert standing(books) == {"I1": 0, RC: 0}
+    (no,) = books.do(document("90001/2026", opens("I2", 500_00)))
+    assert no.reason == "book_here"
+
+
+def test_cash_lands_at_once_and_is_asked_of_the_erp_as_well(books: Books) -> None:  # O7, F1
+    request = asked(books.do(cash(RC, 500_00)))
+    assert standing(books) == {"I1": 500_00, RC: -500_00}
+    assert (request.kind, request.request, request.receipt) == ("receipt", "0123456789ABCDEF", RC)
+    assert request.answer_by == TODAY + 3 * DAY
+    at_rest(books)
+
+
+def test_an_allocation_is_asked_and_changes_no_item_until_it_is_posted(books: Books) -> None:
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00), reason="as advised")))
+    assert standing(books) == {"I1": 500_00, RC: -500_00}
+    assert (request.kind, request.company_code, request.reason) == ("allocation", "1000", "as advised")
+    assert [(line.item, line.settled_minor) for line in request.lines] == [("I1", 500_00), (RC, -500_00)]
+    assert sum(line.base_minor for entry in request.entries for line in entry.lines) == 0
+    assert books.receipt(RC).state == "requested"
+
+    facts = books.do(document("14001/2026", clears("I1", 500_00), clears("19999/2026", -500_00, reference=RC[3:]),
+                              answers=request.request))  # fmt: skip
+    assert standing(books) == {"I1": 0, RC: 0}
+    assert of(PostingTaken, facts)[0].answers == request.request
+    assert of(RequestClosed, facts)[0].outcome == "answered"
+    assert (books.receipt(RC).state, books.receipt(RC).requested_minor, books.item("I1").requested_minor) == ("done", 0, 0)
+    at_rest(books)
+
+
+def test_what_is_asked_already_is_not_asked_twice(books: Books) -> None:
+    books.do(cash(RC, 900_00))
+    books.do(pays(RC, ("I1", 400_00)))
+    (no,) = books.do(pays(RC, ("I1", 200_00)))
+    assert no.reason == "more_than_open"
+    assert asked(books.do(pays(RC, ("I1", 100_00)))).kind == "allocation"
+    (no,) = books.do(pays(RC, ("I1", 1)))
+    assert no.reason == "more_than_open"
+    books.do(document("90002/2026", opens("I2", 1_000_00)))
+    (no,) = books.do(pays(RC, ("I2", 500_00)))
+    assert no.reason == "too_much"
+    at_rest(books)
+
+
+def test_a_request_that_the_erp_declines_lets_go_of_what_it_had(books: Books) -> None:
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00))))
+    wish = payments.DeclinePosting(account="acme", request=request.request, reason="the customer is blocked there")
+    (closed,) = books.do(wish)
+    assert (closed.outcome, closed.reason) == ("declined", "the customer is blocked there")
+    assert (books.receipt(RC).state, books.receipt(RC).free_minor) == ("referred", 500_00)
+    assert asked(books.do(pays(RC, ("I1", 500_00))))
+    (again,) = books.do(wish)
+    assert isinstance(again, payments.CommandUnneeded)
+    at_rest(books)
+
+
+def test_an_answer_that_comes_before_the_no_stands(books: Books) -> None:
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00)))).request
+    books.say(payments.DeclinePosting(account="acme", request=request, reason="no"))
+    facts = books.do(document("14001/2026", clears("I1", 500_00), clears(RC, -500_00), answers=request))
+    assert [fact.outcome for fact in of(RequestClosed, facts)] == ["answered"]
+    at_rest(books)
+
+
+def test_a_request_is_answered_once_and_a_second_document_is_taken_as_it_is(books: Books) -> None:
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00)))).request
+    books.do(document("14001/2026", clears("I1", 200_00), clears(RC, -200_00), answers=request))
+    facts = books.do(document("14002/2026", clears("I1", 300_00), clears(RC, -300_00), answers=request))
+    assert of(PostingTaken, facts)[0].answers is None and not of(RequestClosed, facts)
+    assert standing(books) == {"I1": 0, RC: 0}
+    at_rest(books)
+
+
+def test_accounts_of_different_entities_are_not_settled_together() -> None:
+    books = Books()
+    books.do(mirrored("top"))
+    books.do(opened("sub", "top"))
+    books.do(invoice("I1", 100_00, "sub"))
+    books.do(cash(RC, 100_00, "top"))
+    (no,) = books.do(pays(RC, payments.Settle(item="I1", settled_minor=1, paid_minor=1, account="sub"), account="top"))
+    assert no.reason == "other_entity"
+
+
+def test_a_match_of_our_own_that_was_found_before_goes_to_a_person(books: Books) -> None:
+    books.do(cash(RC, 500_00))
+    books.do(cash("RC-2", 500_00))
+    books.do(pays(RC, ("I1", 500_00)))
+    (referred,) = books.do(pays("RC-2", ("I1", 500_00)), actor="payments")
+    assert isinstance(referred, payments.CashReferred)
+
+
+# --- the other wishes -------------------------------------------------------------------------------------------------
+
+
+def test_a_write_off_is_asked_once_it_is_approved_and_done_when_it_is_posted(books: Books) -> None:  # P11
+    wish = payments.ProposeWriteOff(account="acme", key="K", item="I1", amount_minor=500_00, reason="gone", evidence="letter")
+    (proposed,) = books.do(wish)
+    facts = books.do(payments.ApprovePayout(account="acme", request=proposed.request), actor="zoe", role="director")
+    request = asked(facts)
+    assert (request.kind, request.payout, standing(books)["I1"]) == ("write_off", proposed.request, 500_00)
+    assert books.tables["payout"][proposed.request].state == "requested"
+    books.do(document("15001/2026", clears("I1", 500_00), answers=request.request))
+    assert (books.tables["payout"][proposed.request].state, standing(books)["I1"]) == ("carried_out", 0)
+    back = payments.ReverseWriteOff(account="acme", request=proposed.request, reason="paid after all")
+    request = asked(books.do(back, actor="zoe", role="director"))
+    assert (request.kind, standing(books)["I1"]) == ("write_off_back", 0)
+    books.do(document("15002/2026", reverses="15001/2026", answers=request.request))
+    assert (books.tables["payout"][proposed.request].state, standing(books)["I1"]) == ("reversed", 500_00)
+    at_rest(books)
+
+
+def test_an_offset_is_asked(books: Books) -> None:  # P8
+    books.do(document("90002/2026", opens("C1", -100_00, "credit_note")))
+    lines = (payments.Settle(item="I1", settled_minor=100_00, paid_minor=100_00),)
+    wish = payments.OffsetItems(account="acme", credit="C1", lines=lines, reason="by agreement", agreement="A1")
+    request = asked(books.do(wish))
+    assert (request.kind, standing(books)) == ("offset", {"I1": 500_00, "C1": -100_00})
+    books.do(document("16001/2026", clears("I1", 100_00), clears("C1", -100_00), answers=request.request))
+    assert standing(books) == {"I1": 400_00, "C1": 0}
+    at_rest(books)
+
+
+def test_a_refund_is_asked_and_no_payment_file_of_ours_has_it(books: Books) -> None:  # P10
+    books.do(cash(RC, 500_00))
+    details = {"account": "acme", "iban": "GB29NWBK60161331926819"}
+    books.do(payments.NoteBankDetails(**details, holder="acme Ltd", reason="letter"))
+    books.do(payments.ConfirmBankDetails(**details, called="+44 20", reason="called"), actor="zoe", role="director")
+    (proposed,) = books.do(payments.ProposeRefund(account="acme", key="K", item=RC, amount_minor=200_00, reason="paid twice"))
+    facts = books.do(payments.ApprovePayout(account="acme", request=proposed.request), actor="zoe", role="director")
+    request = asked(facts)
+    assert (request.kind, books.receipt(RC).free_minor) == ("refund", 300_00)
+    assert not books.tables["outgoing"] and standing(books)[RC] == -500_00
+    books.do(document("17001/2026", clears(RC, -200_00), answers=request.request))
+    assert (standing(books)[RC], books.receipt(RC).unallocated_minor) == (-300_00, 300_00)
+    at_rest(books)
+
+
+def test_card_payments_are_taken_where_the_book_is(books: Books) -> None:
+    wish = payments.TakeCardPayment(account="acme", payment="P1", amount_minor=1_00, currency="GBP", token="tok")
+    assert [fact.reason for fact in books.do(wish)] == ["book_elsewhere"]
+
+
+def test_a_clearing_is_asked_back_and_comes_back_when_the_erp_reverses_it(books: Books) -> None:  # P7
+    books.do(cash(RC, 500_00))
+    books.do(document("14001/2026", clears("I1", 500_00), clears(RC, -500_00)))
+    wish = payments.UnallocateCash(account="acme", match="1000/14001/2026/acme", reason="another invoice was meant")
+    request = asked(books.do(wish))
+    assert (request.kind, request.document, standing(books)["I1"]) == ("unallocation", "14001/2026", 0)
+    assert isinstance(books.do(wish)[0], payments.CommandUnneeded)
+    facts = books.do(document("14002/2026", reverses="14001/2026", answers=request.request))
+    assert standing(books) == {"I1": 500_00, RC: -500_00}
+    assert of(RequestClosed, facts) and books.receipt(RC).state == "referred"
+    (no,) = books.do(document("14003/2026", reverses="14001/2026"))
+    assert no.reason == "reversed"
+    at_rest(books)
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_document_again_changes_nothing_and_another_under_its_number_is_refused(books: Books) -> None:
+    before = {name: dict(rows) for name, rows in books.tables.items()}
+    (same,) = books.do(document("90001/2026", opens("I1", 500_00)))
+    (other,) = books.do(document("90001/2026", opens("I1", 600_00)))
+    assert isinstance(same, payments.CommandUnneeded) and other.reason == "other_content"
+    assert books.tables == before
+
+
+def test_cash_that_the_erp_posts_too_is_there_once(books: Books) -> None:
+    request = asked(books.do(cash(RC, 500_00)))
+    line = opens("14000/2026/1", -500_00, "receipt", reference=request.request)
+    facts = books.do(document("14000/2026", line, answers=request.request))
+    assert standing(books) == {"I1": 500_00, RC: -500_00}
+    assert of(RequestClosed, facts) and not of(payments.ItemPosted, facts)
+    at_rest(books)
+
+
+def test_a_bill_that_came_before_its_document_is_there_once(books: Books) -> None:
+    books.do(invoice("I2", 70_00))
+    assert not of(payments.ItemPosted, books.do(document("90002/2026", opens("I2", 70_00))))
+    (no,) = books.do(document("90003/2026", opens("I2", 71_00)))
+    assert no.reason == "other_content"
+    at_rest(books)
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (document("1", clears("I9", 1)), "unknown_item"),
+        (document("1", clears("I1", 500_01)), "more_than_open"),
+        (document("1", clears("I1", -1)), "more_than_open"),
+        (document("1", clears("I1", 1, currency="EUR")), "other_currency"),
+        (document("1", clears("I1", 1), clears("I1", 1)), "item_twice"),
+        (document("1", opens("I2", -1)), "wrong_sign"),
+        (document("1", opens("I2", 1, "credit_note")), "wrong_sign"),
+        (document("1", opens("I2", 1, "promise")), "unknown_kind"),
+        (document("1", opens("I2", 1, currency="XAF")), "no_rate"),
+        (document("1"), "no_lines"),
+        (document("1", clears("I1", 1), reverses="90001/2026"), "no_lines"),
+        (document("1", clears("I1", 1), company_code="2000"), "other_company"),
+        (document("1", reverses="8/2026"), "unknown_document"),
+        (document("1", clears("I1", 1, account="nobody")), "book_here"),
+    ],
+)
+def test_a_document_that_does_not_fit_is_refused_whole(books: Books, wish: payments.TakePosting, reason: str) -> None:
+    before = {name: dict(rows) for name, rows in books.tables.items()}
+    (no,) = books.do(wish)
+    assert (no.reason, no.item) == (reason, f"{wish.company_code}/1/acme")
+    assert books.tables == before
+
+
+def test_a_document_of_a_group_moves_each_account_of_it() -> None:  # P6
+    books = Books()
+    books.do(mirrored("top"))
+    books.do(mirrored("sub", "top"))
+    books.do(document("90001/2026", opens("I1", 300_00), account="sub"))
+    books.do(cash(RC, 300_00, "top"))
+    line = payments.Settle(item="I1", settled_minor=300_00, paid_minor=300_00, account="sub")
+    request = asked(books.do(pays(RC, line, account="top")))
+    books.do(document("14001/2026", clears(RC, -300_00), clears("I1", 300_00, account="sub"), account="top",
+                      answers=request.request))  # fmt: skip
+    assert standing(books) == {"I1": 0, RC: 0}
+    at_rest(books)
+
+
+def test_foreign_items_close_with_all_of_their_base_amount(books: Books) -> None:
+    books.do(document("90002/2026", opens("E1", 333_33, currency="EUR", base_minor=300_00)))
+    books.do(document("14001/2026", clears("E1", 111_11, currency="EUR")))
+    books.do(document("14002/2026", clears("E1", 222_22, currency="EUR")))
+    assert (books.item("E1").open_minor, books.item("E1").open_base_minor) == (0, 0)
+    at_rest(books)
+
+
+def test_an_opened_item_goes_with_its_document_while_nothing_of_it_is_cleared(books: Books) -> None:
+    books.do(document("14001/2026", clears("I1", 100_00)))
+    (no,) = books.do(document("90009/2026", reverses="90001/2026"))
+    assert no.reason == "cleared"
+    books.do(document("14002/2026", reverses="14001/2026"))
+    books.do(document("90009/2026", reverses="90001/2026"))
+    assert standing(books) == {"I1": 0}
+    at_rest(books)
+
+
+def test_an_erp_posting_into_a_closed_month_counts_on_the_first_open_day(books: Books) -> None:  # P14
+    closes = payments.ClosePeriod(account="ledger", month=TODAY.replace(day=1) - DAY)
+    books.do(replace(closes, month=closes.month.replace(day=1)), home="acme", role="director")
+    facts = books.do(document("14001/2026", clears("I1", 1), posted_on=TODAY.replace(day=1) - DAY))
+    assert [fact.effective_on for fact in of(payments.EntryPosted, facts)] == [TODAY.replace(day=1)]
+
+
+# --- what the bank takes back -----------------------------------------------------------------------------------------
+
+
+def test_cash_that_the_bank_takes_back_is_owed_at_once_and_the_erps_reset_opens_the_bill_instead(books: Books) -> None:  # P3
+    books.do(cash(RC, 500_00))
+    books.do(document("14001/2026", clears("I1", 500_00), clears(RC, -500_00)))
+    request = asked(books.do(payments.WithdrawCash(account="acme", receipt=RC, reason="returned")))
+    assert request.kind == "withdrawn"
+    assert standing(books) == {"I1": 0, RC: 0, f"RN/{RC}": 500_00}
+    books.do(document("14002/2026", reverses="14001/2026", answers=request.request))
+    assert standing(books) == {"I1": 500_00, RC: 0, f"RN/{RC}": 0}
+    at_rest(books)
+
+
+def test_cash_in_use_is_not_given_back(books: Books) -> None:  # P7
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 100_00))))
+    wish = payments.GiveBackCash(account="acme", receipt=RC, reason="not theirs")
+    assert [fact.reason for fact in books.do(wish)] == ["allocated"]
+    books.do(document("14001/2026", clears("I1", 100_00), clears(RC, -100_00), answers=request.request))
+    assert [fact.reason for fact in books.do(wish)] == ["allocated"]
+    books.do(document("14002/2026", reverses="14001/2026"))
+    assert asked(books.say(wish)).kind == "given_back"
+    assert standing(books)[RC] == 0
+
+
+def test_new_terms_move_an_account_to_another_entity() -> None:
+    books = Books()
+    books.do(opened())
+    books.do(accounts.TermsChanged(account="acme", terms=TERMS, reason="merged", effective_from=TODAY))
+    assert books.account().legal_entity == ERP
+    books.do(accounts.TermsChanged(account="acme", terms=accounts.Terms(), reason="parted", effective_from=TODAY))
+    assert books.account().legal_entity == "main"
+
+
+def test_a_credit_note_of_the_erp_is_matched_like_any_other(books: Books) -> None:
+    books.do(credit_note("C1", 50_00))
+    books.do(cash(RC, 450_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00), ("C1", -50_00))))
+    assert {line.item: line.settled_minor for line in request.lines} == {"I1": 500_00, "C1": -50_00, RC: -450_00}
