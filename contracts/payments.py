@@ -65,7 +65,8 @@ class Discount(msgspec.Struct, frozen=True):
 class ItemPosted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """An open item: invoice or debit note positive; credit note or receipt (unallocated cash) negative.
 
-    `home`: the credit group, told where the account was not known yet when it was billed.
+    `home`: the credit group, told where the account was not known yet when it was billed. `posting`: the ERP's document that
+    opened it.
     """
 
     account: Reference
@@ -83,6 +84,7 @@ class ItemPosted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     discounts: tuple[Discount, ...] = ()
     entry: Reference | None = None
     home: Reference | None = None
+    posting: Reference | None = None
 
 
 class ItemSettled(Fact, frozen=True, kw_only=True, omit_defaults=True):

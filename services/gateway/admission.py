@@ -18,7 +18,7 @@ from contracts.accounts import OpenAccount
 from contracts.envelope import derived_id, encode_value
 from contracts.message import Command, type_name
 from contracts.orders import PlaceOrder, RecordReturn
-from contracts.payments import LEDGER, ClosePeriod, PostItem, TakeAdvice
+from contracts.payments import LEDGER, AllocateCash, ClosePeriod, OffsetItems, PostItem, TakeAdvice, TakePosting, posting_of
 from services.gateway.credentials import Credential
 from shared import mailbox
 from shared.topics import homes_of_all
@@ -65,7 +65,7 @@ def document_of(command: Command) -> str | None:
             return None
 
 
-DOCUMENT, ITEM, ADVICE = "document", "item", "advice"
+DOCUMENT, ITEM, ADVICE, POSTING = "document", "item", "advice", "posting"
 
 
 def identity_of(command: Command) -> tuple[str, str] | None:
@@ -77,6 +77,8 @@ def identity_of(command: Command) -> tuple[str, str] | None:
             return ITEM, command.item
         case TakeAdvice():
             return ADVICE, command.advice
+        case TakePosting():
+            return POSTING, posting_of(command.company_code, command.document, command.account)
         case _:
             return None
 
@@ -88,7 +90,7 @@ def name_of(identity: tuple[str, str], flow: str) -> str:
 
 def keys_of_items(items: Iterable[str]) -> list[bytes]:
     """The identities that documents of the ledger were let in under."""
-    return [key_of(kind, item) for item in items for kind in (ITEM, ADVICE)]
+    return [key_of(kind, item) for item in items for kind in (ITEM, ADVICE, POSTING)]
 
 
 def told_to_all(entrant: Entrant, partitions: int) -> Iterator[Entrant]:
@@ -149,6 +151,18 @@ def _sender(entrant: Entrant, flow: str, who: Credential) -> mailbox.Sender:
 
 def openings(entrants: Iterable[Entrant]) -> list[tuple[OpenAccount, str]]:
     return [(entrant.command, entrant.home) for entrant in entrants if isinstance(entrant.command, OpenAccount)]
+
+
+def others_named(command: Command) -> set[str]:
+    """Accounts besides its own that a command settles or opens items of."""
+    match command:
+        case AllocateCash() | OffsetItems():
+            named = {line.account for line in command.lines}
+        case TakePosting():
+            named = {line.account for line in command.opens} | {line.account for line in command.clears}
+        case _:
+            return set()
+    return {account for account in named if account and account != command.account}
 
 
 def currency_of(command: Command) -> str | None:

@@ -101,6 +101,8 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         payments.StopRefund,
         payments.TakeCardPayment,
         payments.RefundCardPayment,
+        payments.TakePosting,
+        payments.DeclinePosting,
     }
 )
 """Commands that may come from outside. What a service sends itself (timers, rechecks, second steps) is not among them."""
@@ -378,6 +380,11 @@ def _check_ledger(command: Command) -> None:
             faults = list(_currency_faults("data", command.currency))
         case payments.TakeCardPayment():
             faults = [*_currency_faults("data", command.currency), *_number_faults(command)]
+        case payments.TakePosting():
+            faults = []
+            currencies = [*(line.currency for line in command.opens), *(line.currency for line in command.clears)]
+            for n, currency in enumerate(currencies):
+                faults += _currency_faults(f"data.lines[{n}]", currency)
         case payments.TakeStatement():
             faults = list(_currency_faults("data", command.currency))
             for n, entry in enumerate(command.entries):

@@ -14,7 +14,7 @@ from contracts.accounts import OpenAccount, Terms
 from contracts.forms import Fault, Faulty
 from contracts.message import Command
 from contracts.orders import LINES_MAX, Line, Placed, PlaceOrder, RecordReturn
-from contracts.payments import Covers, Discount, PostItem
+from contracts.payments import Clears, Covers, Discount, Opens, PostItem, TakePosting
 from contracts.words import Reference
 from services.gateway import fields
 from services.gateway.fields import Misread, Reader, Style
@@ -249,11 +249,74 @@ def _discounted(values: Values) -> Values:
     return {**values, "discounts": [Discount(until_on=until_on, basis_points=points)]} if until_on and points else values
 
 
+# --- documents of an ERP's ledger -----------------------------------------------------------------------------------------
+
+
+OPENS, CLEARS, REVERSES = "opens", "clears", "reverses"
+
+
+def _posting(document: Document, columns: Columns, feed: str, bad: Bad) -> Command | None:
+    """A document is one command whatever rows it has: each opens or clears an item, or all of it reverses another (P1)."""
+    rows = [_posting_row(row, columns, bad) for row in document.rows]
+    if bad:
+        return None
+    first = rows[0]
+    lines = [_built(document, *_posting_line(values, first), bad) for values in rows if values["does"] != REVERSES]
+    head = {name: first[name] for name in _OF_POSTING if name in first}
+    opens = [line for line in lines if isinstance(line, Opens)]
+    clears = [line for line in lines if isinstance(line, Clears)]
+    made: TakePosting | None = _built(document, TakePosting, {**head, "opens": opens, "clears": clears}, bad)
+    return made
+
+
+_OF_POSTING = ("account", "document", "company_code", "posted_on", "reverses", "answers", "text")
+_OF_LINE = ("item", "kind", "currency", "document_on", "due_on", "reference", "base_minor")
+
+
+def _posting_row(row: Row, columns: Columns, bad: Bad) -> Values:
+    faults: list[Fault] = []
+    values = columns.values(row, fields.POSTING_FIELDS, faults)
+    currency = values.setdefault("currency", columns.rule.file.currency) or ""
+    values.setdefault("does", columns.rule.file.does or (REVERSES if "reverses" in values else ""))
+    needed = {OPENS: ("item", "amount", "kind", "document_on"), CLEARS: ("item", "amount"), REVERSES: ("reverses",)}
+    if values["does"] not in needed:
+        problem = f"{str(values['does'])[:40]!r} is nothing that a document does"
+        faults.append(Fault(columns.rule.file.columns.get("does", "does"), problem, f"write one of {', '.join(needed)}"))
+    named = ("document", "company_code", "account", "posted_on", "currency", *needed.get(values["does"], ()))
+    _require(columns, values, named, faults)
+    if not faults:
+        values = _in_minor(_without_base(values), currency, columns, faults) | _base_of(values, columns, faults)
+    for fault in faults:
+        _add(bad, row, fault)
+    return _numbered(values, columns.rule.file.kinds)
+
+
+def _numbered(values: Values, kinds: Mapping[str, str]) -> Values:
+    """The item's number as an open-item list has it: document, year and line, as far as they are told."""
+    number = "/".join(str(values[name]) for name in ("item", "year", "position") if name in values)
+    kind = values.get("kind")
+    return {**values, "item": number} | ({"kind": kinds.get(kind, kind)} if kind is not None else {})
+
+
+def _posting_line(values: Values, first: Values) -> tuple[type[Opens] | type[Clears], Values]:
+    """Which line it is, with another account than the document's named."""
+    line = {name: values[name] for name in _OF_LINE if name in values}
+    if values["account"] != first["account"]:
+        line["account"] = values["account"]
+    if values["does"] == OPENS:
+        return Opens, {**line, "amount_minor": values["amount_minor"]}
+    return Clears, {**{name: line[name] for name in line if name in _OF_CLEARING}, "settled_minor": values["amount_minor"]}
+
+
+_OF_CLEARING = ("item", "currency", "reference", "account")
+
+
 _MAKE: Mapping[str, Callable[[Document, Columns, str, Bad], Command | None]] = {
     "orders.place_order": _order,
     "orders.record_return": _return,
     "accounts.open_account": _account,
     "payments.post_item": _item,
+    "payments.take_posting": _posting,
 }
 
 

@@ -134,6 +134,27 @@ ITEM_FIELDS: Mapping[str, Reader] = {
     "text": _text,
 }
 """Fields of `contracts.payments.PostItem`, as people name them; its one discount in two columns."""
+POSTING_FIELDS: Mapping[str, Reader] = {
+    "document": _text,
+    "company_code": _text,
+    "account": _text,
+    "posted_on": _day,
+    "does": _text,
+    "item": _text,
+    "year": _text,
+    "position": _text,
+    "kind": _text,
+    "amount": _amount,
+    "currency": _text,
+    "document_on": _day,
+    "due_on": _day,
+    "reference": _text,
+    "base_amount": _amount,
+    "reverses": _text,
+    "answers": _text,
+    "text": _text,
+}
+"""Fields of `contracts.payments.TakePosting` and its lines. `year` and `position` are parts of an item's number."""
 TERMS_FIELDS: Mapping[str, Reader] = {
     "payment_days": _whole,
     "cash_on_delivery": _yes,
@@ -146,6 +167,7 @@ TERMS_FIELDS: Mapping[str, Reader] = {
     "sales_manager": _text,
     "region": _text,
     "tier": _text,
+    "legal_entity": _text,
 }
 ACCOUNT_FIELDS: Mapping[str, Reader] = {
     "account": _text,

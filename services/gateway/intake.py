@@ -16,10 +16,8 @@ from contracts.forms import Fault, Faulty
 from contracts.message import Command, type_name
 from contracts.orders import PlaceOrder, RecordReturn
 from contracts.payments import (
-    AllocateCash,
     ClosePeriod,
     MakePaymentFile,
-    OffsetItems,
     RecogniseCash,
     SetAsideEntry,
     StopRefund,
@@ -93,9 +91,8 @@ async def addressed(connection: asyncpg.Connection | asyncpg.Pool, command: Comm
             check_sees_all(who)
             home = await _home_of_account(connection, command.account or "", command, who)
             return Addressed(home_of_bank(command.bank_account), msgspec.structs.replace(command, account_home=home))
-        case AllocateCash() | OffsetItems():
-            for account in {line.account for line in command.lines if line.account} - {command.account}:
-                await _home_of_account(connection, account, command, who)
+    for account in admission.others_named(command):
+        await _home_of_account(connection, account, command, who)
     return Addressed(await _home_of_account(connection, command.account, command, who), command)  # type: ignore[attr-defined]
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import yaml
 
-from services.gateway.fields import ACCOUNT_FIELDS, ITEM_FIELDS, ORDER_FIELDS
+from services.gateway.fields import ACCOUNT_FIELDS, ITEM_FIELDS, ORDER_FIELDS, POSTING_FIELDS
 from services.gateway.framing import Dialect
 from shared.money import EXPONENTS
 
@@ -23,7 +23,9 @@ MAPPINGS = Path(__file__).with_name("mappings")
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "iso-8859-15")
 """Encodings in which line ends and delimiters are the bytes they are in ASCII, so that lines can be found first."""
 
-Becomes = Literal["orders.place_order", "orders.record_return", "accounts.open_account", "payments.post_item"]
+Becomes = Literal[
+    "orders.place_order", "orders.record_return", "accounts.open_account", "payments.post_item", "payments.take_posting"
+]
 ORDERS: tuple[Becomes, ...] = ("orders.place_order", "orders.record_return")
 """What is named in a sender's own numbering."""
 _FIELDS: Mapping[Becomes, Iterable[str]] = {
@@ -31,18 +33,21 @@ _FIELDS: Mapping[Becomes, Iterable[str]] = {
     "orders.record_return": ORDER_FIELDS,
     "accounts.open_account": ACCOUNT_FIELDS,
     "payments.post_item": ITEM_FIELDS,
+    "payments.take_posting": POSTING_FIELDS,
 }
 _NEEDED: Mapping[Becomes, frozenset[str]] = {
     "orders.place_order": frozenset({"reference", "account", "received_at", "currency"}),
     "orders.record_return": frozenset({"reference", "account", "received_at", "currency"}),
     "accounts.open_account": frozenset({"account", "name", "currency", "limit"}),
     "payments.post_item": frozenset({"account", "item", "kind", "amount", "currency", "document_on"}),
+    "payments.take_posting": frozenset({"document", "company_code", "account", "posted_on", "currency"}),
 }
 _KEY: Mapping[Becomes, str] = {
     "orders.place_order": "reference",
     "orders.record_return": "reference",
     "accounts.open_account": "account",
     "payments.post_item": "item",
+    "payments.take_posting": "document",
 }
 
 
@@ -68,7 +73,8 @@ class Documents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`columns`: our field -> the file's column. `optional`: its column may be absent. `ignored`: columns not read.
 
-    `base_currency`: of the column `base_amount`, which is the ledger's own.
+    `base_currency`: of the column `base_amount`, which is the ledger's own. `does` and `kinds` are of an ERP's documents: what
+    every row does (opens or clears its item), and what the ERP's document types are called here.
     """
 
     about: str
@@ -79,6 +85,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     feed: str | None = None
     currency: str | None = None
     base_currency: str | None = None
+    does: Literal["", "opens", "clears"] = ""
+    kinds: dict[str, str] = {}
     time_zone: str = "UTC"
     times: str = "iso"
     days: str = "iso"

@@ -98,6 +98,9 @@ OUTCOMES: Mapping[type[Message], str] = {
     payments.ItemsOffset: "offset",
     payments.OffsetUndone: "offset undone",
     payments.CardIntended: "acquirer asked",
+    payments.PostingRequested: "asked of the ERP",
+    payments.PostingTaken: "posted",
+    payments.RequestClosed: "declined",
     payments.CommandUnneeded: "unchanged",
     payments.CommandRefused: "refused",
 }
@@ -106,11 +109,14 @@ OUTCOMES: Mapping[type[Message], str] = {
 HEARD: tuple[type[Message], ...] = (*OUTCOMES, orders.StandingNoted)
 
 TWO_STEPS: Mapping[type[Message], str] = dict.fromkeys(
-    (payments.UnallocateCash, payments.ReverseWriteOff, payments.UndoOffset), "payments"
+    (payments.UnallocateCash, payments.ReverseWriteOff, payments.UndoOffset, payments.TakePosting, payments.DeclinePosting),
+    "payments",
 )
 """Commands that their service decides in two steps, with that service: the answer is the fact of the second."""
 _STEPPED: Mapping[str, str] = {type_name(command): service for command, service in TWO_STEPS.items()}
-ENDS_SECOND_STEP = frozenset({"unallocated", "reversed", "offset undone", "unchanged", "refused"})
+ENDS_SECOND_STEP = frozenset(
+    {"unallocated", "reversed", "offset undone", "asked of the ERP", "posted", "declined", "unchanged", "refused"}
+)
 
 RECEIPT = "receipt"
 """The kind of item that cash from the bank is: the ledger's own, not a document that somebody sent."""
@@ -213,7 +219,10 @@ def _is_first(fact: Heard) -> bool:
     match fact.data:
         case payments.ItemPosted():
             # How a bill does not fit its account is said before it is entered all the same (P2); a receipt answers nobody.
-            return fact.data.kind != RECEIPT
+            # What a document of the ERP opened is told by that document.
+            return fact.data.kind != RECEIPT and fact.data.posting is None
+        case payments.RequestClosed():
+            return fact.data.outcome == "declined" and _numbered_first(fact)
         case payments.BillingErrorFound() if fact.data.posted:
             return False
         case orders.OrderReleased() | orders.OrderHeld() | orders.OrderReferred() | orders.OrderRejected():

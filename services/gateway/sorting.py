@@ -18,7 +18,7 @@ from contracts.envelope import encode_value
 from contracts.forms import Fault
 from contracts.message import Command
 from contracts.orders import PlaceOrder, RecordReturn
-from contracts.payments import PostItem
+from contracts.payments import PostItem, TakePosting
 from services.gateway import admission, directory, withheld
 from services.gateway.admission import Entrant
 from services.gateway.credentials import Credential
@@ -78,6 +78,8 @@ def accounts_named(results: Sequence[tuple[Document, Command | list[Held]]]) -> 
                 names |= {result.account, *([result.parent] if result.parent else [])}
             case PlaceOrder() | RecordReturn() | PostItem():
                 names.add(result.account)
+            case TakePosting():
+                names |= {result.account, *admission.others_named(result)}
     return names
 
 
@@ -107,12 +109,14 @@ def _home(command: Command, entries: dict[str, Known], who: Credential) -> str |
     account: str = command.account  # type: ignore[attr-defined]
     entry = entries.get(account)
     fault = directory.account_fault(entry, account, admission.currency_of(command), who)
+    for other in admission.others_named(command):
+        fault = fault or directory.account_fault(entries.get(other), other, None, who)
     return fault or _ready(entry, command, account)
 
 
 def _ready(entry: Known | None, command: Command, account: str) -> str | Fault:
     """The desk must know an account before its orders; the ledger takes an item of any account whose home is told."""
-    if entry is None or entry.half_known or (not entry.at_desk and not isinstance(command, PostItem)):
+    if entry is None or entry.half_known or (not entry.at_desk and not isinstance(command, PostItem | TakePosting)):
         return directory.unknown(account)
     return entry.home
 

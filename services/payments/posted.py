@@ -167,7 +167,7 @@ def _beyond(item: Item, settled_minor: int) -> Refusal | None:
 
 def _taken(state: State, wish: TakePosting, digest: str, moment: Moment) -> Iterator[Message]:
     policy = in_force(moment.at.date())
-    opens = tuple(_with_base(line, policy) for line in wish.opens if (_found(state, wish, line)) is None)
+    opens = tuple(_with_base(line, policy) for line in wish.opens if _found(state, wish, line) is None)
     clears = tuple(replace(line, base_minor=_share(item_of(state, line.item), line.settled_minor)) for line in wish.clears)
     yield from _said(state, replace(wish, opens=opens, clears=clears), None, digest)
     posting = posting_of(wish.company_code, wish.document, wish.account)
@@ -200,6 +200,7 @@ def _posted(line: Opens, wish: TakePosting, posting: str) -> ItemPosted:
         base_minor=line.base_minor,
         reference=line.reference,
         entry=short("B", posting),
+        posting=posting,
     )
 
 

@@ -9,8 +9,8 @@ PAYOUTS = "tests/models/test_payments_payouts.py::"
 SETTLING = "tests/models/test_payments_settling.py::"
 CHANCE = "tests/models/test_payments_properties.py::"
 TEXTS = "tests/models/test_payments_cut_texts.py::"
-PAYOUTS = "tests/models/test_payments_payouts.py::"
 TIMERS = "tests/models/test_payments_timers.py::"
+MIRROR = "tests/models/test_payments_mirror.py::"
 STANDS = "tests/flows/test_ledger_stands.py::"
 
 ENTRIES = (
@@ -701,4 +701,105 @@ MONEY_OUT = (
     ),
 )
 
-GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING, *MONEY_OUT)
+BOOK_ELSEWHERE = (
+    Guard(
+        name="a wish is asked where the ERP keeps the book",
+        promise="P1",
+        file="services/payments/mirror.py",
+        takes_out=out("return [_request(state, wish, said, moment), *told]", "return list(said)"),
+        tests=(MIRROR + "test_an_allocation_is_asked_and_changes_no_item_until_it_is_posted",),
+    ),
+    Guard(
+        name="what is asked is not asked twice",
+        promise="P1",
+        file="services/payments/mirror.py",
+        takes_out=out("list(decide(free_of(state), wish, moment))", "list(decide(state, wish, moment))"),
+        tests=(MIRROR + "test_what_is_asked_already_is_not_asked_twice",),
+    ),
+    Guard(
+        name="accounts of two legal entities are not settled together",
+        promise="P1",
+        file="services/payments/mirror.py",
+        takes_out=out("if len({_name_of(state, account) for account in state.accounts}) > 1:", "if False:"),
+        tests=(MIRROR + "test_accounts_of_different_entities_are_not_settled_together",),
+    ),
+    Guard(
+        name="a clearing is asked back once",
+        promise="P1",
+        file="services/payments/mirror.py",
+        takes_out=out("if posted.reversed_by or posted.asked_back:", "if False:"),
+        tests=(MIRROR + "test_a_clearing_is_asked_back_and_comes_back_when_the_erp_reverses_it",),
+    ),
+    Guard(
+        name="cash that the ERP has in use is not given back",
+        promise="P7",
+        file="services/payments/mirror.py",
+        takes_out=out("if mirrored and receipt is not None and _is_used(receipt):", "if False:"),
+        tests=(MIRROR + "test_cash_in_use_is_not_given_back",),
+    ),
+    Guard(
+        name="what a receipt has no more is owed at once where the ERP keeps the book",
+        promise="P3",
+        file="services/payments/mirror.py",
+        takes_out=out("state = replace(state, receipt=replace(receipt, standing=()))", "return []"),
+        tests=(MIRROR + "test_cash_that_the_bank_takes_back_is_owed_at_once_and_the_erps_reset_opens_the_bill_instead",),
+    ),
+    Guard(
+        name="an answer that came first stands",
+        promise="P1",
+        file="services/payments/mirror.py",
+        takes_out=out("if asked is None or asked.state != ends or asked.lines != wish.lines:", "if asked is None:"),
+        tests=(MIRROR + "test_an_answer_that_comes_before_the_no_stands",),
+    ),
+    Guard(
+        name="a document of the ERP counts once",
+        promise="1, P1",
+        file="services/payments/posted.py",
+        takes_out=out("if (known := state.postings.get(posting)) is not None:", "if (known := None) is not None:"),
+        tests=(MIRROR + "test_the_same_document_again_changes_nothing_and_another_under_its_number_is_refused",),
+    ),
+    Guard(
+        name="a request is answered once",
+        promise="P1",
+        file="services/payments/posted.py",
+        takes_out=out("state.request.state == OPEN and ", ""),
+        tests=(MIRROR + "test_a_request_is_answered_once_and_a_second_document_is_taken_as_it_is",),
+    ),
+    Guard(
+        name="only the ERP that keeps a book posts to it",
+        promise="P1",
+        file="services/payments/posted.py",
+        takes_out=out("refusal = _not_theirs(state, wish, moment) or _shapeless(wish)", "refusal = _shapeless(wish)"),
+        tests=(MIRROR + "test_an_account_of_an_entity_that_is_not_named_keeps_its_book_here",),
+    ),
+    Guard(
+        name="the ERP clears no more than is open",
+        promise="P1",
+        file="services/payments/posted.py",
+        takes_out=out("if settled_minor and 0 <= sign", "if True or 0 <= sign"),
+        tests=(MIRROR + "test_a_document_that_does_not_fit_is_refused_whole",),
+    ),
+    Guard(
+        name="cash that the ERP posts too is there once",
+        promise="P1, F1",
+        file="services/payments/posted.py",
+        takes_out=out("for line in wish.opens if _found(state, wish, line) is None)", "for line in wish.opens)"),
+        tests=(MIRROR + "test_cash_that_the_erp_posts_too_is_there_once",),
+    ),
+    Guard(
+        name="a document is reversed once",
+        promise="P1",
+        file="services/payments/posted.py",
+        takes_out=out("if before.reversed_by:", "if False:"),
+        tests=(MIRROR + "test_a_clearing_is_asked_back_and_comes_back_when_the_erp_reverses_it",),
+    ),
+    Guard(
+        name="an item in use does not go with its document",
+        promise="P1",
+        file="services/payments/posted.py",
+        takes_out=out("if item is None or item.open_minor != item.amount_minor:", "if False:"),
+        tests=(MIRROR + "test_an_opened_item_goes_with_its_document_while_nothing_of_it_is_cleared",),
+    ),
+)
+
+GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING, *MONEY_OUT, *BOOK_ELSEWHERE)
