@@ -34,7 +34,7 @@ LOOKING = (*DESK, "sales", "ops", "audit")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 FORM_BYTES_MAX = 256 * 1024
 """Largest form: a bulk of five hundred orders is 40 kB."""
-UPLOADS = ("/reconciliations",)
+UPLOADS = ("/reconciliations", "/receivables/erp")
 UPLOAD_BYTES_MAX = 20 * 1024 * 1024
 """Forms that bring a file, and the largest of them: what a customer's list may have (`papers.their_list`)."""
 NONCE_BYTES = 16

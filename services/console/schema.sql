@@ -466,6 +466,7 @@ create table if not exists receipts (
     changed_at timestamptz,
     sequence bigint not null
 ) with (fillfactor = 80);
+alter table receipts add column if not exists requested_minor bigint not null default 0;
 create index if not exists receipts_waiting on receipts (received_on, receipt) where state = 'referred';
 create index if not exists receipts_pending on receipts (account) where state = 'pending';
 create index if not exists receipts_unallocated on receipts (account) where unallocated_minor <> 0;
@@ -587,6 +588,41 @@ create table if not exists ledger_sales (
     base_minor bigint not null,
     primary key (account, month, currency)
 );
+
+-- What is asked of the ERPs that keep the book of some legal entities (receivables/elsewhere.py); lines and entries are JSON.
+create table if not exists erp_requests (
+    request text primary key,
+    account text not null,
+    kind text not null,
+    legal_entity text not null,
+    company_code text not null,
+    "on" date not null,
+    answer_by date not null,
+    document text not null,
+    reason text not null,
+    by text not null,
+    at timestamptz not null,
+    lines bytea not null,
+    entries bytea not null,
+    state text not null,
+    posting text not null,
+    sequence bigint not null
+) with (fillfactor = 80);
+create index if not exists erp_requests_open on erp_requests (answer_by, request) where state = 'open';
+
+-- Our open items against an ERP's own list (receivables/differences.py): the console's own, nothing rebuilds them.
+create table if not exists erp_differences (
+    id text primary key,
+    legal_entity text not null,
+    "on" date not null,
+    at timestamptz not null,
+    by text not null,
+    list_name text not null,
+    digest text not null,                -- SHA-256 of the list
+    found bytea not null,                -- the result, JSON
+    faults bytea not null                -- rows that could not be read, JSON
+);
+create index if not exists erp_differences_of on erp_differences (legal_entity, at);
 
 -- Reconciliations with customers' own lists (receivables/reconciliations.py): the console's own, nothing rebuilds them.
 create table if not exists reconciliations (

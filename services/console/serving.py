@@ -43,6 +43,7 @@ from services.console.receivables import account as account_ledger
 from services.console.receivables import (
     balance,
     card_desk,
+    differences,
     late_payment,
     measures,
     offsetting,
@@ -63,6 +64,7 @@ from shared.settings import Settings
 PAGES: tuple[ModuleType, ...] = (
     desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked, cash_desk, receipt,
     balance, measures, account_ledger, statements, reconciliations, payouts, written_off, offsetting, late_payment, card_desk,
+    differences,
 )  # fmt: skip
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift, watching)

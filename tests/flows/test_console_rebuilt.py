@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 OWN = {
     "person", "session", "way_out", "failure", "audit", "in_hand",
     "window_minute", "window_sliding", "window_lane", "window_worker", "drift", "health", "health_instance", "reconciliations",
+    "erp_differences",
 }  # fmt: skip
 """Tables that no fact of a service tells: people and what they do here, what the worker folds, how machines do."""
 ACCOUNTS = "account,name,currency,limit\n" + "".join(f"R{n},Account {n},GBP,{5 + n}00.00\n" for n in range(6))

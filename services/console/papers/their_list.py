@@ -76,11 +76,7 @@ class TheirList(msgspec.Struct, frozen=True):
 
 def read(data: bytes, columns: Columns, currency: str) -> TheirList:
     """The lines of the first sheet or of the CSV below its header; `currency` where the list says none. Raises `NoList`."""
-    if len(data) > BYTES_MAX:
-        raise NoList(f"the list has {len(data):,} bytes, at most {BYTES_MAX:,} are read; cut it")
-    rows = _sheet(data) if data.startswith(_WORKBOOK) else _commas(data, columns)
-    if len(rows) > ROWS_MAX:
-        raise NoList(f"the list has {len(rows):,} rows, at most {ROWS_MAX:,} are read; cut it")
+    rows = rows_of(data, columns)
     start, at = _header(rows, columns)
     lines, faults = [], []
     for number, row in enumerate(rows[start:], start=start + 1):
@@ -91,6 +87,16 @@ def read(data: bytes, columns: Columns, currency: str) -> TheirList:
             case Fault():
                 faults.append(found)
     return TheirList(tuple(lines), tuple(faults))
+
+
+def rows_of(data: bytes, columns: Columns) -> list[list[Any]]:
+    """The cells of the first sheet or of the CSV. Raises `NoList`."""
+    if len(data) > BYTES_MAX:
+        raise NoList(f"the list has {len(data):,} bytes, at most {BYTES_MAX:,} are read; cut it")
+    rows = _sheet(data) if data.startswith(_WORKBOOK) else _commas(data, columns)
+    if len(rows) > ROWS_MAX:
+        raise NoList(f"the list has {len(rows):,} rows, at most {ROWS_MAX:,} are read; cut it")
+    return rows
 
 
 def _sheet(data: bytes) -> list[list[Any]]:

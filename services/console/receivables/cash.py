@@ -30,7 +30,7 @@ from services.console.receivables.following import (
     follow_receipt,
     landed_in,
     names_of,
-    receipt_in,
+    receipts_named,
 )
 from services.console.said import Said
 from services.console.telling import tell
@@ -57,14 +57,18 @@ async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> 
 
 
 async def _receipts(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> Iterator[str]:
-    known = await RECEIPTS.load(connection, {receipt_in(fact.data) for fact in facts})
+    known = await RECEIPTS.load(connection, {name for fact in facts for name in receipts_named(fact)})
     changed: dict[str, Receipt] = {}
-    for fact in [each for each in facts if type(each.data) in OF_RECEIPTS]:
-        if (after := follow_receipt(known.get(receipt_in(fact.data)), fact)) is not None:
+    for fact, name in _each(facts):
+        if type(fact.data) in OF_RECEIPTS and (after := follow_receipt(known.get(name), fact)) is not None:
             known[after.receipt] = changed[after.receipt] = after
     await RECEIPTS.save(connection, list(changed.values()))
-    await _note(connection, [fact for fact in facts if receipt_in(fact.data) in known])
+    await _note(connection, [(fact, name) for fact, name in _each(facts) if name in known])
     return _words_of(changed.values())
+
+
+def _each(facts: Sequence[Envelope]) -> Iterator[tuple[Envelope, str]]:
+    return ((fact, name) for fact in facts for name in receipts_named(fact))
 
 
 def _words_of(changed: Iterable[Receipt]) -> Iterator[str]:
@@ -74,15 +78,16 @@ def _words_of(changed: Iterable[Receipt]) -> Iterator[str]:
         yield f"account/{receipt.account}"
 
 
-async def _note(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> None:
-    """Which facts a receipt has; what they say is kept with every fact (`said`)."""
+async def _note(connection: asyncpg.Connection, facts: Sequence[tuple[Envelope, str]]) -> None:
+    """Which facts a receipt has; what they say is kept with every fact (`said`). Of several receipts that one document of the ERP
+    clears, its first has it."""
     if facts:
         await connection.execute(
             "insert into receipt_facts (id, receipt, sequence) "
             "select * from unnest($1::text[], $2::text[], $3::bigint[]) on conflict (id) do nothing",
-            [fact.id for fact in facts],
-            [receipt_in(fact.data) for fact in facts],
-            [int(fact.sequence) for fact in facts],
+            [fact.id for fact, _ in facts],
+            [name for _, name in facts],
+            [int(fact.sequence) for fact, _ in facts],
         )
 
 

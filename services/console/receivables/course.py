@@ -94,4 +94,7 @@ _TOLD: Mapping[type[Message], Callable[[Any, str], str]] = {
     said.OffsetUndone: _of_it("set against debts no more"),
     said.CardIntended: _of_it("goes back to the card"),
     said.CardChargedBack: _of_it("charged back"),
+    said.PostingRequested: lambda data, currency: f"Asked of the ERP: {words(data.kind)}, request {data.request}",
+    said.PostingTaken: lambda data, currency: f"The ERP posted {data.document}{_because(data.text)}",
+    said.RequestClosed: lambda data, currency: f"The ERP {data.outcome} request {data.request}{_because(data.reason)}",
 }

@@ -20,6 +20,8 @@ from contracts.payments import AdviceLine, BankEntry, Candidate, Proposal
 
 PENDING, REFERRED, ON_ACCOUNT, DONE, GONE = "pending", "referred", "on_account", "done", "gone"
 """A receipt: to be matched by the service, at the desk, kept on account, allocated whole, given back or withdrawn."""
+REQUESTED = "requested"
+"""All that is left of a receipt is asked of the ERP that keeps its book (P1)."""
 NEW, UNRECOGNISED, RECOGNISED, SET_ASIDE, DROPPED = "new", "unrecognised", "recognised", "set_aside", "dropped"
 """A bank entry: to be recognised by the service, in suspense for a person, an account's, nobody's payment, never was."""
 
@@ -53,6 +55,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     charges_minor: int = 0
     is_provisional: bool = False
     found_by: str = ""
+    requested_minor: int = 0
     since: dt.datetime
     changed_by: str = ""
     changed_at: dt.datetime | None = None
@@ -122,7 +125,14 @@ def receipt_in(data: Any) -> str:
         case said.CardIntended():
             return data.item or ""
         case _:
-            return str(data.receipt)
+            return data.receipt or ""
+
+
+def receipts_named(fact: Envelope) -> tuple[str, ...]:
+    """The receipts that a fact may be about; of an ERP's document all that it clears."""
+    if isinstance(fact.data, said.PostingTaken):
+        return tuple(line.item for line in fact.data.clears)
+    return (name,) if (name := receipt_in(fact.data)) else ()
 
 
 # --- receipts -------------------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ def follow_receipt(receipt: Receipt | None, fact: Envelope) -> Receipt | None:
     if isinstance(data, said.CashReceived):
         return _received(data, fact) if receipt is None else None
     if receipt is None or int(fact.sequence) <= receipt.sequence:
-        return None
+        return None  # the ERP's facts are of other items, too
     return replace(_RECEIPTS[type(data)](receipt, data, fact), sequence=int(fact.sequence))
 
 
@@ -247,6 +257,39 @@ def _less(receipt: Receipt, fact: Envelope, minor: int) -> Receipt:
     return _touched(receipt, fact, unallocated_minor=left, state=stands)
 
 
+def _in_hand(receipt: Receipt, lines: Sequence[said.AskedLine]) -> int:
+    """What a request would take of it."""
+    return -sum(line.settled_minor for line in lines if line.item == receipt.receipt and line.settled_minor < 0)
+
+
+def _requested(receipt: Receipt, data: said.PostingRequested, fact: Envelope) -> Receipt:
+    asked = _in_hand(receipt, data.lines)
+    return _stands(receipt, fact, asked, 0, f"{data.kind} is asked of the ERP ({data.request})") if asked else receipt
+
+
+def _closed(receipt: Receipt, data: said.RequestClosed, fact: Envelope) -> Receipt:
+    asked = _in_hand(receipt, data.lines)
+    why = f"the ERP declined {data.kind}: {data.reason}" if data.outcome == "declined" else "the ERP has answered"
+    return _stands(receipt, fact, -asked, 0, why) if asked else receipt
+
+
+def _posted(receipt: Receipt, data: said.PostingTaken, fact: Envelope) -> Receipt:
+    moved = sum(line.settled_minor for line in data.clears if line.item == receipt.receipt)
+    why = f"the ERP posted {data.document}"
+    return _stands(receipt, fact, 0, -moved if data.reverses else moved, why)
+
+
+def _stands(receipt: Receipt, fact: Envelope, asked: int, moved: int, why: str) -> Receipt:
+    """As the ledger has it: a person looks where money of it is free, unless somebody said what of it is to be."""
+    left, requested = receipt.unallocated_minor + moved, receipt.requested_minor + asked
+    if left > requested:
+        state = receipt.state if receipt.state in (GONE, ON_ACCOUNT) else REFERRED
+    else:
+        state = REQUESTED if left else GONE if receipt.state == GONE else DONE
+    told = {"why": why, "proposals": b"[]", "gave_up": False}
+    return _worked(receipt, fact, state=state, unallocated_minor=left, requested_minor=requested, **told)
+
+
 _RECEIPTS: Mapping[type[Message], Callable[[Receipt, Any, Envelope], Receipt]] = {
     said.CashConfirmed: _final,
     said.CashAllocated: _allocated,
@@ -266,6 +309,9 @@ _RECEIPTS: Mapping[type[Message], Callable[[Receipt, Any, Envelope], Receipt]] =
     said.WriteOffReversed: _came_back,
     said.OffsetUndone: _came_back,
     said.CardChargedBack: _charged_back,
+    said.PostingRequested: _requested,
+    said.RequestClosed: _closed,
+    said.PostingTaken: _posted,
 }
 OF_RECEIPTS: tuple[type[Message], ...] = (said.CashReceived, *_RECEIPTS)
 
