@@ -37,7 +37,6 @@ from services.payments.state import (
     Asked,
     Item,
     Posted,
-    Receipt,
     State,
     request_of,
     request_of_receipt,
@@ -205,16 +204,10 @@ def withdraw(state: State, wish: WithdrawCash, moment: Moment) -> Iterable[Messa
 def give_back(state: State, wish: GiveBackCash, moment: Moment) -> Iterable[Message | To]:
     receipt = cash.mine(state, wish)
     mirrored = entity_of(state, wish.account, moment.at.date()) is not None
-    if mirrored and receipt is not None and _is_used(receipt):
-        detail = (
-            "part of it is cleared in the ERP, or asked of it; have that taken back or declined first, then give it back whole"
-        )
+    if mirrored and receipt is not None and receipt.requested_minor:
+        detail = "part of it is asked of the ERP; have that declined, or answered and taken back, then give it back whole"
         return Refusal("allocated", detail).of(wish.account, wish.receipt)
     return cash.give_back(state, wish, moment)
-
-
-def _is_used(receipt: Receipt) -> bool:
-    return bool(receipt.requested_minor) or receipt.unallocated_minor not in (0, receipt.amount_minor)
 
 
 def no_cards(decide: Decide) -> Decide:

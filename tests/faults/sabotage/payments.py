@@ -734,7 +734,7 @@ BOOK_ELSEWHERE = (
         name="cash that the ERP has in use is not given back",
         promise="P7",
         file="services/payments/mirror.py",
-        takes_out=out("if mirrored and receipt is not None and _is_used(receipt):", "if False:"),
+        takes_out=out("if mirrored and receipt is not None and receipt.requested_minor:", "if False:"),
         tests=(MIRROR + "test_cash_in_use_is_not_given_back",),
     ),
     Guard(
