@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from contracts.accounts import AccountOpened, Terms
+from services.console.receivables.allocating import Wish, told_of
+from services.console.wishes import Outcome
 from shared.testing import Servers
 from tests.console.receivables_stage import Ledger, Office, envelope, house_of, office
 from tests.models.payments_books import cash, pays
@@ -67,6 +69,12 @@ async def test_a_receipt_stands_on_the_desk_as_the_ledger_has_it_through_all_tha
     ledger.do(document("16/2026", reverses="14/2026"))
     await agrees(desk)
     assert "The ERP posted 16/2026" in await desk.read("rose", f"/cash/{RC}")
+
+
+def test_the_desk_never_says_that_what_is_only_asked_is_done() -> None:
+    asked = Outcome(how="done", said="", fact={"request": "0123456789ABCDEF", "answer_by": "2026-03-05"})
+    told = told_of(Wish(do="allocate"), asked, RC, "GBP")
+    assert told.text == f"{RC}: asked of the ERP, which keeps this book (0123456789ABCDEF)." and told.ended
 
 
 async def test_what_is_asked_is_listed_and_goes_out_as_a_file(desk: Office) -> None:

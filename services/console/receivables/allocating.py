@@ -296,6 +296,8 @@ def told_of(wish: Wish, outcome: Outcome, name: str, currency: str, first: str =
     if not outcome.is_done:
         why = refusing.told(outcome, currency)
         return Told(f"{name}: {why}{' ' + first if first else ''}", outcome.tone)
+    if "answer_by" in outcome.fact:
+        return Told(f"{name}: asked of the ERP, which keeps this book ({outcome.fact['request']}).", outcome.tone, _ends(wish, 0))
     left = int(outcome.fact.get("unallocated_minor") or 0) if wish.do in ("propose", "allocate") else 0
     rest = f" {told_money(left, currency)} of it is left." if left else ""
     return Told(_SAID[wish.do].format(name=name, owner=wish.owner, account=wish.account) + rest, outcome.tone, _ends(wish, left))
