@@ -23,6 +23,7 @@ TERMS_WORDS: tuple[tuple[str, str], ...] = (
     ("sales_manager", "sales manager"),
     ("region", "region"),
     ("tier", "tier"),
+    ("legal_entity", "legal entity"),
 )
 
 
