@@ -52,6 +52,7 @@ BEHIND: tuple[Look, ...] = (
     Look("dso", "rose", "/receivables/dso"),
     Look("offsets", "rose", "/receivables/offsets?all=1"),
     Look("written off", "rose", "/receivables/written-off"),
+    Look("erp", "rose", "/receivables/erp"),
     Look("late payment", "rose", "/late-payment/CASTLE"),
     Look("ledger", "rose", "/ledger/CASTLE"),
     Look("cash missing", "rose", "/cash?on=receipt~nothing"),
