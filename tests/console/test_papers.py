@@ -376,6 +376,12 @@ def test_no_cell_of_a_workbook_is_ever_a_formula_or_a_link(rows: list[tuple[str,
     assert [row[1] for row in first[1:]] == [pytest.approx(minor / 100, abs=0.001) for _, minor in rows]
 
 
+def test_a_sheet_s_name_is_cut_as_excel_counts_and_stays_its_own() -> None:
+    table = Table(title="𐀀" * 40, columns=(Column("A"), Column("B")), rows=(("1", "2"),))
+    names = list(sheets(as_xlsx(of_tables(table, table))))
+    assert names[:2] == ["𐀀" * 15, "𐀀" * 14 + " 2"]
+
+
 @given(texts.filter(lambda text: text.isprintable()))
 @settings(max_examples=60, deadline=None)
 def test_a_text_comes_back_from_the_workbook_as_it_was(text: str) -> None:

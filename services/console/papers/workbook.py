@@ -15,7 +15,7 @@ from services.console.papers.paper import Amount, Cell, Column, Paper, Prose, Sh
 from shared import money
 
 TEXT_MAX = 32_767
-"""Characters that a cell holds; the rest would be lost without a word."""
+"""Units of UTF-16 that a cell holds; the rest would be lost without a word."""
 DIGITS_MAX = 15
 """Digits that a number of Excel holds exactly. A longer amount stands as text, right to the penny."""
 SHEET_NAME_MAX = 31
@@ -150,16 +150,22 @@ def _about(sheet: Any, paper: Paper, formats: _Formats) -> None:
 
 def _named(title: str, taken: set[str]) -> str:
     """A name that Excel takes, and of its own: it knows no case, no apostrophe at an end and no `History`."""
-    bare = _NOT_IN_NAMES.sub(" ", _clean(title)).strip(" '")[:SHEET_NAME_MAX].strip(" '")
+    bare = _NOT_IN_NAMES.sub(" ", _clean(title)).strip(" '")
+    bare = _cut(bare, SHEET_NAME_MAX).strip(" '")
     name = bare if bare and bare.lower() != "history" else "Sheet"
     number, wanted = 1, name
     while name.lower() in taken:
         number += 1
-        name = f"{wanted[: SHEET_NAME_MAX - len(str(number)) - 1]} {number}"
+        name = f"{_cut(wanted, SHEET_NAME_MAX - len(str(number)) - 1)} {number}"
     taken.add(name.lower())
     return name
 
 
 def _clean(text: str) -> str:
     text = _NO_CHARACTERS.sub("\ufffd", text)
-    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
+    return text if (cut := _cut(text, TEXT_MAX)) == text else _cut(cut, TEXT_MAX - 1) + "…"
+
+
+def _cut(text: str, units: int) -> str:
+    """So much of it as Excel counts: in units of UTF-16, of which rare characters take two."""
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", errors="ignore")
