@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from contracts.envelope import derived_id
 from contracts.message import Fact, Message
@@ -87,8 +88,27 @@ def make_file(state: State, wish: MakePaymentFile, moment: Moment) -> Iterable[F
 
 
 def gather(state: State, wish: GatherRefunds, moment: Moment) -> Iterable[Fact]:
-    """The policy's own file at the cut-off: each of its refunds was approved by somebody and needs nobody again."""
-    return _file(state, wish, moment, in_force(moment.at.date()).version, None)
+    """The policy's own file at the cut-off: each of its refunds was approved by somebody and needs nobody again. What was stopped
+    or filed since it was gathered is left out, because it must not hold up the others."""
+    policy = in_force(moment.at.date())
+    waits = tuple(each for each in wish.refunds if _waits(state.outgoing.get(each), wish.bank_account))
+    if state.payment_file is not None or not waits:
+        return unneeded(wish.bank_account, wish.file)
+    today = replace(wish, refunds=waits, on=_payable_on(wish, policy, moment.at.date()))
+    return _file(state, today, moment, policy.version, None)
+
+
+def _waits(row: Outgoing | None, bank_account: str) -> bool:
+    return row is not None and row.bank_account == bank_account and row.state == QUEUED
+
+
+def _payable_on(wish: GatherRefunds, policy: Policy, today: dt.date) -> dt.date:
+    """The day of the cut-off; when that is over, the first on which banks pay."""
+    ours = _ours(policy, wish.bank_account)
+    days = (today + dt.timedelta(days=n) for n in range(DAYS_AHEAD_MAX))
+    if wish.on >= today or ours is None:
+        return wish.on
+    return next((day for day in days if is_banking_day(day, ours.region)), today)
 
 
 def _file(state: State, wish: Gathering, moment: Moment, by: str, refusal: Refusal | None) -> Iterable[Fact]:

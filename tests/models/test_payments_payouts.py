@@ -529,7 +529,24 @@ def test_what_was_put_into_a_file_by_hand_is_not_gathered_again(books: Books) ->
     transfers = [books.tables["outgoing"][request].transfer]
     (wish,) = paid_out.gathered(BANK, transfers, TODAY)
     files(books, "PF-1", request)
-    assert reason_of(books.do(wish, actor="", role="")) == "not_waiting"
+    assert isinstance(books.do(wish, actor="", role="")[0], CommandUnneeded)
+
+
+def test_a_refund_stopped_at_the_cut_off_holds_up_no_other(books: Books) -> None:
+    first, second = paid_back(books, refund(), refund("C1", 50_00, "2"))
+    transfers = [books.tables["outgoing"][request].transfer for request in (first, second)]
+    (wish,) = paid_out.gathered(BANK, transfers, TODAY)
+    files(books, "PF-1", first)
+    (made,) = of(PaymentFileMade, books.do(wish, actor="", role=""))
+    assert [each.request for each in made.refunds] == [second]
+
+
+def test_a_file_of_a_day_that_is_over_is_paid_on_the_next_banking_day(books: Books) -> None:
+    (request,) = paid_back(books, refund())
+    (wish,) = paid_out.gathered(BANK, [books.tables["outgoing"][request].transfer], TODAY - dt.timedelta(days=1))
+    (made,) = of(PaymentFileMade, books.do(wish, actor="", role=""))
+    assert made.on >= TODAY
+    assert paid_out.is_banking_day(made.on, OUR_ACCOUNT.region)
 
 
 def test_each_currency_has_a_file_of_its_own() -> None:

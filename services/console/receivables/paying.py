@@ -377,15 +377,18 @@ async def waiting(database: Database) -> list[Waits]:
     rows = await database.fetch(
         f"""
         select {_columns(OUTGOING, "o")}, coalesce(b.name, '') as shown
-        from outgoing o left join book b using (account) where o.state = 'queued' order by o.bank_account, o.currency, o.request
-        """
+        from (
+            select *, row_number() over (partition by bank_account, currency order by request) as place
+            from outgoing where state = 'queued'
+        ) o left join book b using (account)
+        where o.place <= $1 order by o.bank_account, o.currency, o.request
+        """,
+        said.FILE_REFUNDS_MAX,
     )
     found: dict[tuple[str, str], Waits] = {}
     for row in rows:
         key = (row["bank_account"], row["currency"])
-        waits = found.setdefault(key, Waits(*key, []))
-        if len(waits.refunds) < said.FILE_REFUNDS_MAX:
-            waits.refunds.append((OUTGOING.of(row), row["shown"]))
+        found.setdefault(key, Waits(*key, [])).refunds.append((OUTGOING.of(row), row["shown"]))
     return list(found.values())
 
 

@@ -679,6 +679,15 @@ MONEY_OUT = (
         tests=(PAYOUTS + "test_two_currencies_are_no_file",),
     ),
     Guard(
+        name="a refund stopped at the cut-off holds up no other",
+        promise="P10",
+        file="services/payments/paid_out.py",
+        takes_out=out(
+            "for each in wish.refunds if _waits(state.outgoing.get(each), wish.bank_account))", "for each in wish.refunds)"
+        ),
+        tests=(PAYOUTS + "test_a_refund_stopped_at_the_cut_off_holds_up_no_other",),
+    ),
+    Guard(
         name="a refund that is in a file sets no clock",
         promise="P10",
         file="services/payments/paid_out.py",
