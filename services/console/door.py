@@ -78,8 +78,14 @@ class Door:
                 MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        app = self._app if self._is_ours(scope) else PlainTextResponse("this console has another name\n", 421)
-        await app(scope, receive, headed)
+        await self._behind(scope)(scope, receive, headed)
+
+    def _behind(self, scope: Scope) -> ASGIApp:
+        if not self._is_ours(scope):
+            return PlainTextResponse("this console has another name\n", 421)
+        if "\0" in scope["path"]:  # no name of anything has one, and PostgreSQL takes none
+            return PlainTextResponse("no page has such a name\n", 404)
+        return self._app
 
     def _is_ours(self, scope: Scope) -> bool:
         host = urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname

@@ -199,6 +199,13 @@ async def test_no_secret_stands_in_a_log_line_or_the_audit(here: Door, capfd: py
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
+async def test_a_path_that_no_name_can_be_is_no_page_and_no_mishap(here: Door) -> None:
+    async with here.browser() as browser:
+        await here.sign_in(browser, "dora")
+        for path in ("/payouts/file/%00", "/accounts/A%001", "/ledger/%00"):
+            assert (await browser.get(path)).status_code == 404
+
+
 async def test_what_changes_between_a_page_and_its_stream_is_told_to_the_stream(here: Door) -> None:  # V1
     async with here.browser() as browser:
         await here.sign_in(browser, "dora")

@@ -56,6 +56,12 @@ def test_an_item_on_several_lines_of_the_list_is_one() -> None:
     assert compare([ours("1", 100)], [theirs("1", 60), theirs("1", 40)]).same == 1
 
 
+def test_lines_of_a_second_currency_are_one_item_of_their_own() -> None:
+    other = [theirs("1", 10), theirs("1", 5, currency="USD"), theirs("1", 7, currency="USD")]
+    found = compare([ours("1", 10)], other)
+    assert (found.same, [(each.theirs.item, each.theirs.minor) for each in found.differs if each.theirs]) == (1, [("1 USD", 12)])
+
+
 items = st.lists(st.tuples(st.sampled_from("123456"), st.integers(-3, 3)), max_size=6, unique_by=lambda each: each[0])
 
 

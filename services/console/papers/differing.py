@@ -95,7 +95,8 @@ def _together(theirs: Iterable[Theirs]) -> dict[_Key, Theirs]:
         key = (each.account, each.item)
         before = found.get(key)
         if before is not None and before.currency != each.currency:
-            key, before = (each.account, f"{each.item} {each.currency}"), None
+            key = (each.account, f"{each.item} {each.currency}")
+            before = found.get(key)
         minor = each.minor if before is None else before.minor + each.minor
         found[key] = replace(each if before is None else before, item=key[1], minor=minor)
     return found

@@ -57,7 +57,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
 async def act(request: Request) -> Response:
     """Take a payment under the form's own key, so that a form sent twice is one payment; or propose a refund of one."""
     who = guarding.require(request, *guarding.DESK)
-    form = {name: text for name, text in (await request.form()).items() if isinstance(text, str)}
+    form = {name: text.replace("\0", "") for name, text in (await request.form()).items() if isinstance(text, str)}
     if any(looks_like_card(text) for name, text in form.items() if name in ("token", "payment", "account", "items", "reason")):
         return await show(request, 422, LOOKS_LIKE_CARD)
     pool, account = request.app.state.pool, form.get("account", "").strip()[:NAME_MAX]

@@ -106,7 +106,9 @@ def _turned(row: Card, data: said.CardIntended | said.CardOutcomeNoted | said.Ca
         case said.CardOutcomeNoted(outcome="refunded"):
             return replace(row, state=REFUNDED, refunded_minor=row.refunded_minor + data.amount_minor, detail=data.detail)
         case said.CardOutcomeNoted(outcome="charged_back"):
-            return replace(row, state=CHARGED_BACK, charged_back_minor=data.amount_minor, detail=data.detail)
+            return replace(
+                row, state=CHARGED_BACK, charged_back_minor=row.charged_back_minor + data.amount_minor, detail=data.detail
+            )
         case said.CardOutcomeNoted():
             return replace(row, state=data.outcome, detail=data.detail)
         case said.CardChargedBack():

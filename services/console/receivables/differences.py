@@ -161,7 +161,9 @@ async def _ours(pool: asyncpg.Pool, accounts: Sequence[str], on: dt.date, today:
         for line in elsewhere.lines_of(asked):
             key = (line.account, line.item)
             touched[key] = (*touched.get(key, ()), asked.request)
-    found = await standing.items(pool, accounts, when, limit=ITEMS_MAX)
+    found = await standing.items(pool, accounts, when, limit=ITEMS_MAX + 1)
+    if len(found) > ITEMS_MAX:
+        raise NoList(f"more than {ITEMS_MAX:,} items are open here; no list is held against so many")
     return [
         Ours(
             account=each.item.account, item=each.item.item, kind=each.item.kind, currency=each.item.currency,

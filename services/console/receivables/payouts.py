@@ -100,7 +100,7 @@ async def download(request: Request) -> Response:
 async def act(request: Request) -> Response:
     """What the form says; a refusal is shown with what was typed."""
     guarding.require(request, *guarding.DESK)
-    form = {name: text for name, text in (await request.form()).items() if isinstance(text, str)}
+    form = {name: text.replace("\0", "") for name, text in (await request.form()).items() if isinstance(text, str)}
     try:
         outcome, currency = await _done(request, form)
     except Unfit as error:
