@@ -1384,7 +1384,8 @@ class PostingRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `kind`: allocation, unallocation, write_off, write_back, write_off_back, write_back_back, refund, offset, offset_back: nothing
     of ours changes before the ERP's posting comes; receipt, withdrawn, given_back: what the bank did, which counts here at once.
-    `reverses` is the posting to be taken back, the ERP's `document`. `answer_by`: after this day it is overdue.
+    `reverses` is the posting to be taken back, the ERP's `document`. `answer_by`: after this day it is overdue. Of a payout,
+    `base_minor` is what it takes of its item in base currency, with the item's sign, and `run` the monthly run that it is of.
     """
 
     account: Reference
@@ -1400,6 +1401,8 @@ class PostingRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     payout: Reference | None = None
     reverses: Reference | None = None
     document: Word | None = None
+    base_minor: Minor | None = None
+    run: Word | None = None
     reason: Text = ""
     by: Text = ""
 
@@ -1505,7 +1508,7 @@ class CloseRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RequestClosed(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """A request is over. `posting`: the document that answered it."""
+    """A request is over. `posting`: the document that answered it. `base_minor`, `run`: as they were asked for."""
 
     account: Reference
     request: Reference
@@ -1516,5 +1519,7 @@ class RequestClosed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     payout: Reference | None = None
     reverses: Reference | None = None
     posting: Reference | None = None
+    base_minor: Minor | None = None
+    run: Word | None = None
     reason: Text = ""
     by: Text = ""

@@ -562,6 +562,8 @@ def _requested(state: State, fact: said.PostingRequested, at: dt.datetime) -> St
         receipt=fact.receipt or "",
         payout=fact.payout or "",
         reverses=fact.reverses or "",
+        base_minor=fact.base_minor or 0,
+        run=fact.run or "",
     )
     after = _held(replace(state, requests={**state.requests, asked.request: asked}), fact.lines, 1)
     if fact.payout is not None and after.payout is not None:
@@ -644,10 +646,12 @@ def _request_closed(state: State, fact: said.RequestClosed, at: dt.datetime) -> 
 
 def _payout_answered(state: State, fact: said.RequestClosed, at: dt.datetime) -> State:
     """Carried out, or taken back, by the ERP; or as it was before it was asked."""
-    is_back = fact.kind.endswith("_back")
+    assert state.payout is not None, "a request that carries one out names it"
+    if fact.kind == f"{state.payout.kind}_back":
+        return _with_payout(state, state=REVERSED if fact.outcome == ANSWERED else CARRIED_OUT)
     if fact.outcome == ANSWERED:
-        return _with_payout(state, state=REVERSED) if is_back else _with_payout(state, state=CARRIED_OUT, run=f"{at:%Y-%m}")
-    return _with_payout(state, state=CARRIED_OUT if is_back else DECLINED)
+        return _with_payout(state, state=CARRIED_OUT, base_minor=fact.base_minor or 0, run=fact.run or "")
+    return _with_payout(state, state=DECLINED)
 
 
 def _unchanged(state: State, fact: Message, at: dt.datetime) -> State:

@@ -22,10 +22,12 @@ from contracts.payments import (
     GiveBackCash,
     ItemSettled,
     PostingRequested,
+    RefundOrdered,
     RequestClosed,
     ShortPaid,
     UnallocateCash,
     WithdrawCash,
+    WrittenOff,
 )
 from services.payments import cash, ledger
 from services.payments.policies import MIRROR, Entity, in_force
@@ -108,6 +110,7 @@ def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Mome
     lines = tuple(_line(state, each) for each in said if isinstance(each, ItemSettled))
     receipt = state.receipt.receipt if state.receipt is not None else None
     payout = state.payout
+    moved = next((each for each in said if isinstance(each, RefundOrdered | WrittenOff)), None)
     return _requested(
         state,
         moment,
@@ -121,6 +124,8 @@ def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Mome
         ),
         receipt=receipt if receipt in {line.item for line in lines} else None,
         payout=payout.request if payout is not None else None,
+        base_minor=moved.base_minor if moved is not None else None,
+        run=moved.run if isinstance(moved, WrittenOff) else None,
         reason=wish.reason if getattr(wish, "reason", "") else payout.reason if payout is not None else "",
     )
 
@@ -266,6 +271,8 @@ def close(state: State, wish: CloseRequest, moment: Moment) -> Iterable[Fact]:
             payout=wish.payout,
             reverses=wish.reverses,
             posting=asked.posting or None,
+            base_minor=asked.base_minor or None,
+            run=asked.run or None,
             reason=wish.reason,
             by=moment.actor,
         )

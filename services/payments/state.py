@@ -378,6 +378,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reverses: str = ""
     state: str = OPEN
     posting: str = ""
+    base_minor: int = 0
+    run: str = ""
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from contracts import accounts, payments
 from contracts.payments import Clears, Opens, PostingRequested, PostingTaken, RequestClosed
+from services.console.receivables import paying
+from tests.console.receivables_stage import envelope
 from tests.models.payments_books import (
     DAY,
     TODAY,
@@ -191,13 +193,59 @@ def test_a_write_off_is_asked_once_it_is_approved_and_done_when_it_is_posted(boo
     assert (request.kind, request.payout, standing(books)["I1"]) == ("write_off", proposed.request, 500_00)
     assert books.tables["payout"][proposed.request].state == "requested"
     books.do(document("15001/2026", clears("I1", 500_00), answers=request.request))
-    assert (books.tables["payout"][proposed.request].state, standing(books)["I1"]) == ("carried_out", 0)
+    payout = books.tables["payout"][proposed.request]
+    assert (payout.state, standing(books)["I1"]) == ("carried_out", 0)
+    assert (payout.base_minor, payout.run) == (500_00, f"{TODAY:%Y-%m}")
     back = payments.ReverseWriteOff(account="acme", request=proposed.request, reason="paid after all")
     request = asked(books.do(back, actor="zoe", role="director"))
     assert (request.kind, standing(books)["I1"]) == ("write_off_back", 0)
+    assert [line.base_minor for line in request.entries[0].lines if line.item == "I1"] == [500_00]
     books.do(document("15002/2026", reverses="15001/2026", answers=request.request))
     assert (books.tables["payout"][proposed.request].state, standing(books)["I1"]) == ("reversed", 500_00)
     at_rest(books)
+
+
+def test_a_write_back_that_the_erp_posts_is_carried_out_and_one_that_it_declines_is_not(books: Books) -> None:  # P11
+    books.do(document("90002/2026", opens("C1", -100_00, "credit_note"), opens("C2", -50_00, "credit_note")))
+    found = []
+    for item, minor in (("C1", 100_00), ("C2", 50_00)):
+        wish = payments.ProposeWriteOff(account="acme", key=item, item=item, amount_minor=minor, reason="old", evidence="letter")
+        (proposed,) = books.do(wish)
+        request = asked(books.do(payments.ApprovePayout(account="acme", request=proposed.request), actor="zoe", role="director"))
+        found.append((proposed.request, request.request))
+    books.do(document("15001/2026", clears("C1", -100_00), answers=found[0][1]))
+    books.do(payments.DeclinePosting(account="acme", request=found[1][1], reason="not ours"), actor="erp")
+    states = [books.tables["payout"][request] for request, _ in found]
+    assert [(each.state, each.run) for each in states] == [("carried_out", f"{TODAY:%Y-%m}"), ("declined", "")]
+    assert standing(books) == {"I1": 500_00, "C1": 0, "C2": -50_00}
+    at_rest(books)
+
+
+def test_the_console_shows_what_became_of_each_payout_as_the_ledger_has_it(books: Books) -> None:  # P11, guarantee 7
+    for key, answer in (("A", "answered"), ("B", "declined"), ("C", "back")):
+        books.do(document(f"9001{key}/2026", opens(f"W{key}", 10_00)))
+        wish = payments.ProposeWriteOff(account="acme", key=key, item=f"W{key}", amount_minor=10_00, reason="old", evidence="e")
+        (proposed,) = books.do(wish)
+        request = asked(books.do(payments.ApprovePayout(account="acme", request=proposed.request), actor="zoe", role="director"))
+        if answer == "declined":
+            books.do(payments.DeclinePosting(account="acme", request=request.request, reason="not ours"), actor="erp")
+            continue
+        books.do(document(f"1500{key}/2026", clears(f"W{key}", 10_00), answers=request.request))
+        if answer == "back":
+            back = payments.ReverseWriteOff(account="acme", request=proposed.request, reason="paid after all")
+            request = asked(books.do(back, actor="zoe", role="director"))
+            books.do(document("16001/2026", reverses=f"1500{key}/2026", answers=request.request))
+    shown: dict[str, paying.Payout] = {}
+    for n, (at, home, fact) in enumerate(books.journal, start=1):
+        name = paying.payout_in(fact)
+        if name and (after := paying.follow(shown.get(name), envelope(fact, at, home, n))) is not None:
+            shown[name] = after
+    words = {paying.DONE: "carried_out", paying.DECLINED: "declined", paying.REVERSED: "reversed"}
+    theirs = books.tables["payout"]
+    assert {name: (words[row.state], row.run, row.base_minor) for name, row in shown.items()} == {
+        name: (row.state, row.run, row.base_minor) for name, row in theirs.items()
+    }
+    assert sorted(row.state for row in theirs.values()) == ["carried_out", "declined", "reversed"]
 
 
 def test_an_offset_is_asked(books: Books) -> None:  # P8

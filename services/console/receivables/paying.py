@@ -27,6 +27,8 @@ ASKED, APPROVED, DECLINED, DONE, PAID, RETURNED, REVERSED = (
 """A payout: `done` is written off, or ordered from a bank account or card; `returned` and `reversed` gave its money back."""
 QUEUED, FILED, CONFIRMED, STOPPED = "queued", "filed", "paid", "stopped"
 """A refund at the bank account that pays it."""
+ANSWERED = "answered"
+"""A request to the ERP that its posting answered; the other outcome is `declined`."""
 REFUND, CARD_REFUND, WRITE_OFF, WRITE_BACK = "refund", "card_refund", "write_off", "write_back"
 GIVEN_UP = (WRITE_OFF, WRITE_BACK)
 WORD = "payouts"
@@ -159,6 +161,22 @@ def _asked_acquirer(row: Payout | None, data: said.CardIntended, fact: Envelope)
     return replace(row, state=DONE, base_minor=data.base_minor) if row is not None else None
 
 
+def _asked_erp(row: Payout | None, data: said.PostingRequested, fact: Envelope) -> Payout | None:
+    """Where the ERP keeps the book it carries out what was approved; nothing of ours is done before its posting comes (P1)."""
+    return replace(row, answer=f"asked of the ERP ({data.request})") if row is not None else None
+
+
+def _erp_answered(row: Payout | None, data: said.RequestClosed, fact: Envelope) -> Payout | None:
+    if row is None:
+        return None
+    is_back, is_done = data.kind == f"{row.kind}_back", data.outcome == ANSWERED
+    if is_back:
+        return replace(row, state=REVERSED if is_done else DONE, answer=data.reason)
+    if not is_done:
+        return replace(row, state=DECLINED, answer=data.reason)
+    return replace(row, state=DONE, answer=data.reason, base_minor=data.base_minor or 0, run=data.run or "")
+
+
 OF_ACCOUNTS: Mapping[type[Message], Callable[[Payout | None, Any, Envelope], Payout | None]] = {
     said.PayoutProposed: _proposed,
     said.PayoutApproved: _becomes(APPROVED, answered_by="by", answer="reason"),
@@ -169,6 +187,8 @@ OF_ACCOUNTS: Mapping[type[Message], Callable[[Payout | None, Any, Envelope], Pay
     said.RefundPaid: _becomes(PAID, "paid_on"),
     said.RefundReturned: _becomes(RETURNED, answer="reason"),
     said.CardIntended: _asked_acquirer,
+    said.PostingRequested: _asked_erp,
+    said.RequestClosed: _erp_answered,
 }
 
 
@@ -277,7 +297,7 @@ HEARS: tuple[type[Message], ...] = (*OF_ACCOUNTS, *AT_BANKS, *OF_DETAILS)
 
 async def project(connection: asyncpg.Connection, facts: Sequence[Envelope]) -> None:
     """Bring payouts, refunds at banks, files and bank details up to these facts."""
-    await _follow(connection, PAYOUTS, [(fact.data.request, fact) for fact in facts if _is_payout(fact)], follow)
+    await _follow(connection, PAYOUTS, [(name, fact) for fact in facts if (name := payout_in(fact.data))], follow)
     at_banks = [fact for fact in facts if isinstance(fact.data, AT_BANKS)]
     await _follow(connection, OUTGOING, [(name, fact) for fact in at_banks for name in requests_of(fact.data)], at_bank)
     await FILES.save(connection, [file_of(fact) for fact in at_banks if isinstance(fact.data, said.PaymentFileMade)])
@@ -291,9 +311,11 @@ def _account_of(fact: Envelope) -> str:
     return account
 
 
-def _is_payout(fact: Envelope) -> bool:
-    """A capture asks the acquirer as well, for no payout."""
-    return type(fact.data) in OF_ACCOUNTS and bool(fact.data.request)
+def payout_in(data: Any) -> str:
+    """The payout that a fact is about; empty: none (a capture asks the acquirer as well, and the ERP is asked other things)."""
+    if isinstance(data, said.PostingRequested | said.RequestClosed):
+        return data.payout or ""
+    return str(data.request or "") if type(data) in OF_ACCOUNTS else ""
 
 
 async def _follow(
