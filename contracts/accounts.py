@@ -9,12 +9,14 @@ from contracts.words import Amount, Count, Currency, Day, Reference, Text, Word
 
 PEOPLE = "people"
 """The home of what concerns people and no account: one partition, one serial log."""
+CADENCES = ("standard", "monthly", "weekly", "none")
+"""How often an account is sent its statement (P13); `standard`: as the ledger's policy says."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The agreed trading terms of one account; a change replaces them whole. `tier`: `top_15`, `key` or `standard` (A2).
 
-    `legal_entity`: whose customer it is, and so whose ledger it stands in (P1).
+    `legal_entity`: whose customer it is, and so whose ledger it stands in (P1). `statement_cadence`: one of `CADENCES`.
     """
 
     payment_days: Count = 30
@@ -29,6 +31,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     region: Word = "GB"
     tier: Word = "standard"
     legal_entity: Reference = "main"
+    statement_cadence: Word = "standard"
 
 
 class OpenAccount(Command, frozen=True, kw_only=True, omit_defaults=True):

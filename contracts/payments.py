@@ -187,6 +187,27 @@ class LedgerNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     portfolio: Reference | None = None
     status: Word | None = None
     legal_entity: Reference | None = None
+    statement_cadence: Word | None = None
+
+
+class IssueStatement(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own word at the account's timer: its statement is due (P13). Which one follows from the account's row."""
+
+    account: Reference
+
+
+class StatementIssued(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An account's statement of this day, `as_of`, the last of its month or week (P13). `number` counts per account.
+
+    `since`: the day of the one before, None for the first; the period is what lies behind it. It names the paper: the figures are
+    those of the ledger as of that day, as it was known then.
+    """
+
+    account: Reference
+    number: Count
+    cadence: Word
+    as_of: Day
+    since: Day | None = None
 
 
 class ClosePeriod(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,6 +36,7 @@ PROJECTED: dict[str, tuple[str, ...]] = {
         "deals", "deal_uses", "covers", "said", "policies", "tally", "tally_waiting", "tally_lane", "receipts", "bank_entries",
         "receipt_facts", "ledger_items", "ledger_lines", "ledger_disputes", "ledger_sales",
         "payouts", "outgoing", "payment_files", "bank_details", "offsets", "card_payments", "erp_requests",
+        "statements_issued",
     ),
 }  # fmt: skip
 """The tables of a service that follow from facts: of the gateway's wholly or in part, of the console's wholly."""

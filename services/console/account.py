@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts import orders
-from contracts.accounts import Terms
+from contracts.accounts import CADENCES, Terms
 from contracts.envelope import TYPE_NAMES
 from contracts.message import Message
 from services.console import (
@@ -156,6 +156,7 @@ async def _now(request: Request, found: Found) -> dict[str, Any]:
         "terms": wording.terms_told(_terms(page.terms), page.currency),
         "full": _terms(page.terms),
         "tiers": TIERS,
+        "cadences": CADENCES,
         "was_known": True,
     }
 

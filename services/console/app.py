@@ -15,11 +15,12 @@ import msgspec
 from contracts.envelope import Envelope
 from contracts.message import Message
 from services.console import book, counting, cover, deals, policies, queue, said
-from services.console.receivables import cards, cash, elsewhere, ledger, offsets, paying
+from services.console.receivables import cards, cash, elsewhere, ledger, offsets, paying, stated
 from shared.service import Decide, Moment, Service
 
 PROJECTIONS: tuple[ModuleType, ...] = (
     queue, book, cover, deals, said, policies, counting, cash, ledger, paying, offsets, cards, elsewhere,
+    stated,
 )  # fmt: skip
 """Each module has `HEARS`, the types it wants, and `async project(connection, facts)`: its rows, set-based, at these facts.
 

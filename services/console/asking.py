@@ -99,6 +99,10 @@ def _limit(page: Page, typed: Typed) -> Command:
     return message_of(accounts.ChangeLimit, values)
 
 
+NAMED_TERMS = ("payment_days", "risk_class", "tier", "controller", "sales_manager", "statement_cadence")
+"""Terms that the form has as text; one left empty stays as it is."""
+
+
 def _terms(page: Page, typed: Typed) -> Command:
     """The terms as they are, with what the form has of them."""
     terms = msgspec.json.decode(page.terms, type=Terms)
@@ -109,7 +113,7 @@ def _terms(page: Page, typed: Typed) -> Command:
         po_required="po_required" in typed,
         standard_order_minor=_minor(standard, page.currency, "standard order") if standard else None,
     )
-    named = {name: typed.get(name, "").strip() for name in ("payment_days", "risk_class", "tier", "controller", "sales_manager")}
+    named = {name: typed.get(name, "").strip() for name in NAMED_TERMS}
     values: dict[str, Any] = msgspec.to_builtins(changed) | {name: text for name, text in named.items() if text}
     values["payment_days"] = _count(named["payment_days"])
     wished: dict[str, Any] = {"account": page.account, "terms": values, "reason": typed.get("reason", "").strip()}

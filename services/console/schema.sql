@@ -637,6 +637,18 @@ create table if not exists reconciliations (
     faults bytea not null                -- rows that could not be read, JSON
 );
 create index if not exists reconciliations_of on reconciliations (account, at);
+-- Statements of account as the ledger issued them (receivables/stated.py): the paper is made as of its day.
+create table if not exists statements_issued (
+    key text primary key,                -- <account>/<number>
+    account text not null,
+    number bigint not null,
+    cadence text not null,
+    as_of date not null,
+    since date,
+    at timestamptz not null,
+    sequence bigint not null
+);
+create index if not exists statements_issued_of on statements_issued (account, number);
 
 -- --- money out and money given up (receivables/paying.py): all of it follows from facts ---
 

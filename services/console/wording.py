@@ -24,6 +24,7 @@ TERMS_WORDS: tuple[tuple[str, str], ...] = (
     ("region", "region"),
     ("tier", "tier"),
     ("legal_entity", "legal entity"),
+    ("statement_cadence", "statements"),
 )
 
 

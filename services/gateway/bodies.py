@@ -359,10 +359,18 @@ def _check_money(command: Command) -> None:
             faults = [Fault("data.currency", f"{command.currency!r} is no active ISO 4217 currency", "write it as GBP")]
         case accounts.OpenAccount() if command.parent == command.account:
             faults = [Fault("data.parent", "an account cannot be its own parent", "leave it out for a root")]
+        case accounts.OpenAccount() | accounts.ChangeTerms():
+            faults = list(_terms_faults(command.terms))
         case _:
             faults = []
     if faults:
         raise Faulty(*faults)
+
+
+def _terms_faults(terms: accounts.Terms) -> Iterator[Fault]:
+    if terms.statement_cadence not in accounts.CADENCES:
+        told = f"{terms.statement_cadence!r} is no cadence of statements"
+        yield Fault("data.terms.statement_cadence", told, f"write one of: {', '.join(accounts.CADENCES)}")
 
 
 def _return_faults(command: orders.RecordReturn) -> Iterator[Fault]:

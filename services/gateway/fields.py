@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from contracts.accounts import CADENCES
 from contracts.forms import PLAIN_DECIMAL, YEARS
 
 ISO = "iso"
@@ -67,6 +68,12 @@ def _yes(text: str, style: Style) -> bool:
     if answer is None:
         raise Misread(f"{text[:40]!r} is neither yes nor no", f"write one of: {', '.join(YES_NO)}")
     return answer
+
+
+def _cadence(text: str, style: Style) -> str:
+    if text not in CADENCES:
+        raise Misread(f"{text[:40]!r} is no cadence of statements", f"write one of: {', '.join(CADENCES)}")
+    return text
 
 
 @functools.lru_cache(TIMES_REMEMBERED)
@@ -168,6 +175,7 @@ TERMS_FIELDS: Mapping[str, Reader] = {
     "region": _text,
     "tier": _text,
     "legal_entity": _text,
+    "statement_cadence": _cadence,
 }
 ACCOUNT_FIELDS: Mapping[str, Reader] = {
     "account": _text,

@@ -21,6 +21,7 @@ from services.payments import (
     payouts,
     period,
     posted,
+    statements,
     store,
 )
 from services.payments.cards import payment as cards
@@ -38,6 +39,7 @@ HEARS: Mapping[type[Message], Decide] = {
     accounts.AccountTerminated: known.terminated,
     said.PostItem: items.post_item,
     said.ClosePeriod: period.close,
+    said.IssueStatement: statements.issue,
     said.TakeStatement: bank.take_statement,
     said.ConfirmEntries: bank.confirm,
     said.RecogniseCash: bank.recognise,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from contracts import payments as said
 from contracts.message import Message
 from contracts.payments import AskedLine, Posting
-from services.payments import twins
+from services.payments import statements, twins
 from services.payments.ledger import RECEIVABLES
 from services.payments.matching.lookup import key_of
 from services.payments.matching.payer import plain
@@ -84,10 +84,14 @@ def _noted(state: State, fact: said.LedgerNoted, at: dt.datetime) -> State:
     told: dict[str, Any] = {name: value for name in _NOTED if (value := getattr(fact, name)) is not None}
     if fact.name is not None:
         told["words_of_name"] = plain(fact.name)
-    return _with_account(state, replace(_account(state, fact.account), **told))
+    before = _account(state, fact.account)
+    return _with_account(state, statements.anchored(before, replace(before, **told), at.date()))
 
 
-_NOTED = ("home", "parent", "name", "currency", "payment_days", "po_required", "portfolio", "status", "legal_entity")
+_NOTED = (
+    "home", "parent", "name", "currency", "payment_days", "po_required", "portfolio", "status", "legal_entity",
+    "statement_cadence",
+)  # fmt: skip
 
 
 def _posted(state: State, fact: said.ItemPosted, at: dt.datetime) -> State:
@@ -130,12 +134,19 @@ def _settled(state: State, fact: said.ItemSettled, at: dt.datetime) -> State:
 
 def _entry(state: State, fact: said.EntryPosted, at: dt.datetime) -> State:
     lines = {f"{fact.entry}/{n}": _line(fact, n, line, at) for n, line in enumerate(fact.lines, start=1)}
-    moved = sum(line.base_minor for line in fact.lines if line.ledger == RECEIVABLES)
     after = replace(state, ledger={**state.ledger, **lines})
+    moved = [line.base_minor for line in fact.lines if line.ledger == RECEIVABLES]
     if not moved:
         return after
-    account = _account(state, fact.account)
-    return _with_account(after, replace(account, balance_minor=account.balance_minor + moved))
+    before = _account(state, fact.account)
+    account = statements.moved(before, max(fact.effective_on, at.date()))
+    if sum(moved):
+        account = replace(account, balance_minor=account.balance_minor + sum(moved))
+    return after if account is before else _with_account(after, account)
+
+
+def _statement_issued(state: State, fact: said.StatementIssued, at: dt.datetime) -> State:
+    return _with_account(state, statements.issued(_account(state, fact.account), fact))
 
 
 def _line(fact: said.EntryPosted, n: int, line: Posting, at: dt.datetime) -> Line:
@@ -660,6 +671,7 @@ def _unchanged(state: State, fact: Message, at: dt.datetime) -> State:
 
 FOLDS: Mapping[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     said.LedgerNoted: _noted,
+    said.StatementIssued: _statement_issued,
     said.ItemPosted: _posted,
     said.ItemSettled: _settled,
     said.EntryPosted: _entry,

@@ -23,6 +23,7 @@ def account_opened(state: State, fact: accounts.AccountOpened, moment: Moment) -
         portfolio=fact.terms.portfolio,
         status=fact.status,
         legal_entity=fact.terms.legal_entity,
+        statement_cadence=fact.terms.statement_cadence,
     )
 
 
@@ -33,7 +34,7 @@ def terms_changed(state: State, fact: accounts.TermsChanged, moment: Moment) -> 
         yield LedgerNoted(account=fact.account, **told)
 
 
-OF_TERMS = ("payment_days", "po_required", "portfolio", "legal_entity")
+OF_TERMS = ("payment_days", "po_required", "portfolio", "legal_entity", "statement_cadence")
 
 
 def renamed(state: State, fact: accounts.AccountRenamed, moment: Moment) -> Iterable[Fact]:

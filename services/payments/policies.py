@@ -13,6 +13,7 @@ import msgspec
 
 from shared.money import exponent, rounded
 from shared.receivables import payment_file
+from shared.working_time import DAY_MINUTES, Calendar, is_working_day
 
 FOLDER = Path(__file__).parent / "policy"
 
@@ -72,6 +73,30 @@ class OurAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return payment_file.OurAccount(self.iban, self.name, self.bic)
 
 
+def working_week(region: str) -> Calendar:
+    """Monday to Friday without the holidays of the region, by UTC."""
+    return Calendar(zone="UTC", hours=(WHOLE_DAY,) * 5 + ((),) * 2, region=region)
+
+
+WHOLE_DAY = ((0, DAY_MINUTES),)
+
+
+class Statements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Statements of account (P13): the cadence of accounts whose terms leave it to the policy, and when they leave: at this time
+    (UTC) of the first working day of `region` behind the month or week."""
+
+    cadence: Literal["monthly", "weekly", "none"] = "none"
+    at: dt.time = dt.time(6)
+    region: str = ""
+
+    def leaves_at(self, as_of: dt.date) -> dt.datetime:
+        week, day = working_week(self.region), as_of + ONE_DAY
+        while not is_working_day(week, day):
+            day += ONE_DAY
+        return dt.datetime.combine(day, self.at, dt.UTC)
+
+
+ONE_DAY = dt.timedelta(days=1)
 RECORD, MIRROR = "record", "mirror"
 """Who keeps the book of a legal entity: this ledger, or its ERP (P1)."""
 
@@ -113,6 +138,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     offset: Offsetting
     pays_from: dict[str, OurAccount]
     entities: dict[str, Entity] = {}
+    statements: Statements = Statements()
 
     def base_of(self, amount_minor: int, currency: str) -> int:
         """In minor units of the base currency, by this version's rate. Raises `LookupError` for a currency without a rate."""

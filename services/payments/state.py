@@ -51,7 +51,11 @@ class BankDetails(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`balance_minor` is the sum of all its items in base currency; `open_items` counts what is not settled."""
+    """`balance_minor` is the sum of all its items in base currency; `open_items` counts what is not settled.
+
+    `statements` counts those issued, `stated_on` is the day of the last one. `statement_from`: the first day of which the next
+    has something to tell, None while there is nothing; `moved_on`: the last day on which something moved.
+    """
 
     account: str
     home: str = ""
@@ -64,10 +68,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     portfolio: str = ""
     status: str = ""
     legal_entity: str = "main"
+    statement_cadence: str = "standard"
     balance_minor: int = 0
     open_items: int = 0
     receipts: int = 0
     bank: BankDetails | None = None
+    statements: int = 0
+    stated_on: dt.date | None = None
+    statement_from: dt.date | None = None
+    moved_on: dt.date | None = None
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -764,6 +773,8 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     claims.ClaimOpened: _nothing,
     claims.ClaimSettled: _nothing,
     said.LedgerNoted: _account,
+    said.IssueStatement: _account,
+    said.StatementIssued: _account,
     said.PostItem: _item,
     said.ItemPosted: _item,
     said.ItemSettled: _item,

@@ -13,7 +13,7 @@ import asyncpg
 
 from contracts.message import Message
 from contracts.payments import DropEntry, RetryCash
-from services.payments import paid_out, recognising, settling, sweeping, twins
+from services.payments import paid_out, recognising, settling, statements, sweeping, twins
 from services.payments.state import (
     Account,
     Advice,
@@ -110,6 +110,7 @@ def deadlines(before: State, after: State, moment: Moment) -> Iterator[Timer]:
             yield Timer(EXPLAIN, account, moment.at, moment.home)
     yield from sweeping.timers(before, after, moment)
     yield from paid_out.timers(before, after, moment)
+    yield from statements.timers(before, after, moment)
     if (closing := _closing(before, after)) is not None:
         yield Timer(DROP, closing, moment.at, moment.home)
 
@@ -247,4 +248,5 @@ FIRES: Mapping[str, Fire] = {
     EXPLAIN: fire_explain,
     sweeping.SWEEP: sweeping.fire,
     paid_out.PAY_OUT: paid_out.fire,
+    statements.STATEMENT: statements.fire,
 }

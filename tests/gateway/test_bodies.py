@@ -141,6 +141,18 @@ def test_an_order_with_any_fields_is_either_a_wish_or_told_as_faulty(change: dic
         assert all(fault.problem for fault in error.faults)
 
 
+@pytest.mark.parametrize("name", ["change_terms", "open_account"])
+def test_a_cadence_that_the_ledger_does_not_know_is_sent_back(name: str) -> None:  # P13
+    data = {"account": "A1", "reason": "agreed", "terms": {"statement_cadence": "daily"}}
+    more = {"name": "Castle", "currency": "GBP", "limit_minor": 1} if name == "open_account" else {}
+    body = EVENT | {"type": f"accounts.{name}.v1", "data": data | more}
+    (fault,) = event_faults(body)
+    assert (fault.field, fault.mend) == ("data.terms.statement_cadence", "write one of: standard, monthly, weekly, none")
+    data["terms"] = {"statement_cadence": "weekly"}
+    command = event_wish(body | {"data": data | more}, NOW).command
+    assert command.terms.statement_cadence == "weekly"  # type: ignore[attr-defined]
+
+
 # --- wishes to the ledger -------------------------------------------------------------------------------------------
 
 

@@ -136,6 +136,15 @@ def test_an_accounts_row_is_an_account_with_its_terms() -> None:
     assert (opening.terms.payment_days, opening.terms.po_required) == (14, True)
 
 
+def test_an_accounts_row_says_how_often_its_statement_goes_out() -> None:  # P13
+    header = b"account,name,currency,limit,statement_cadence\n"
+    found = results(header + b"1,Castle,GBP,1,weekly\n2,Castle,GBP,1,\n3,Castle,GBP,1,daily\n", "accounts")
+    (_, weekly), (_, usual), (_, held) = found
+    assert isinstance(weekly, OpenAccount) and isinstance(usual, OpenAccount)
+    assert (weekly.terms.statement_cadence, usual.terms.statement_cadence) == ("weekly", "standard")
+    assert problems(held) == [["'daily' is no cadence of statements"]]
+
+
 def test_every_bad_cell_of_an_accounts_row_is_told() -> None:
     ((_, held),) = results(b"account,name,currency,limit,payment_days\n,Castle,GBP,1,x\n", "accounts")
     assert isinstance(held, list)

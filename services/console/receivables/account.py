@@ -16,7 +16,7 @@ from starlette.routing import Route
 from services.console import account as accounts
 from services.console import as_of, book, guarding, notices, pages
 from services.console.book import Found
-from services.console.receivables import balance, late_payment, reconciliations, standing
+from services.console.receivables import balance, late_payment, reconciliations, standing, stated
 from services.console.receivables.asked import Day, day_of
 from services.console.receivables.house import house
 from services.console.receivables.standing import Open
@@ -58,6 +58,7 @@ async def page(request: Request) -> Response:
         most=standing.ITEMS_MAX,
         differences=await _differences(request, name, day),
         picture=await _picture(request, found, day),
+        issued=await stated.of(pool, name, as_of.end_of(day.past) if day.past else None),
         lists=await reconciliations.latest(pool, name),
         columns=await reconciliations.columns_of(pool, name),
         may=guarding.person(request).role in guarding.DESK,

@@ -8,6 +8,13 @@ DELEGATION = "tests/gateway/test_delegation.py::"
 
 GUARDS = (
     Guard(
+        name="a cadence of statements is one that the ledger knows",
+        promise="P13, G1",
+        file="services/gateway/bodies.py",
+        takes_out=out("if terms.statement_cadence not in accounts.CADENCES:", "if False:"),
+        tests=(BODIES + "test_a_cadence_that_the_ledger_does_not_know_is_sent_back",),
+    ),
+    Guard(
         name="one identity has one content",
         promise="1, Gateway",
         file="services/gateway/intake.py",

@@ -11,6 +11,7 @@ CHANCE = "tests/models/test_payments_properties.py::"
 TEXTS = "tests/models/test_payments_cut_texts.py::"
 TIMERS = "tests/models/test_payments_timers.py::"
 MIRROR = "tests/models/test_payments_mirror.py::"
+STATED = "tests/models/test_payments_statements.py::"
 STANDS = "tests/flows/test_ledger_stands.py::"
 
 ENTRIES = (
@@ -811,4 +812,61 @@ BOOK_ELSEWHERE = (
     ),
 )
 
-GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING, *MONEY_OUT, *BOOK_ELSEWHERE)
+STATED_ACCOUNTS = (
+    Guard(
+        name="no period has two statements",
+        promise="P13",
+        file="services/payments/statements.py",
+        takes_out=out("begins = fact.as_of + ONE_DAY if more else None", "begins = account.statement_from"),
+        tests=(STATED + "test_a_second_wish_for_the_same_period_says_nothing",),
+    ),
+    Guard(
+        name="no day is stated before it is over",
+        promise="P13",
+        file="services/payments/statements.py",
+        takes_out=out("due is None or due.as_of >= moment.at.date()", "due is None"),
+        tests=(
+            STATED + "test_a_statement_is_not_issued_before_its_day_is_over",
+            STATED + "test_no_period_ever_has_two_whatever_comes_in_whatever_order",
+        ),
+    ),
+    Guard(
+        name="an account with nothing to tell is sent no statement",
+        promise="P13",
+        file="services/payments/statements.py",
+        takes_out=out(
+            "more = account.open_items > 0 or (account.moved_on is not None and account.moved_on > fact.as_of)", "more = True"
+        ),
+        tests=(STATED + "test_what_is_open_is_told_every_month_until_it_is_paid_and_that_it_was_paid_once_more",),
+    ),
+    Guard(
+        name="a statement tells what was known on its day",
+        promise="P13, P12",
+        file="services/payments/fold.py",
+        takes_out=out("moved(before, max(fact.effective_on, at.date()))", "moved(before, fact.effective_on)"),
+        tests=(STATED + "test_what_moves_only_after_the_day_is_no_part_of_that_statement",),
+    ),
+    Guard(
+        name="a terminated account is sent no statement",
+        promise="P13",
+        file="services/payments/statements.py",
+        takes_out=out("return bool(account.home) and account.status != TERMINATED", "return bool(account.home)"),
+        tests=(STATED + "test_a_terminated_account_gets_none",),
+    ),
+    Guard(
+        name="another cadence makes up for nothing",
+        promise="P13",
+        file="services/payments/statements.py",
+        takes_out=out("return replace(after, statement_from=max(after.statement_from, today))", "return after"),
+        tests=(STATED + "test_another_cadence_begins_on_its_day_and_makes_up_for_nothing",),
+    ),
+    Guard(
+        name="a statement's timer follows its account",
+        promise="6, P13",
+        file="services/payments/store.py",
+        takes_out=out("yield from statements.timers(before, after, moment)", "yield from ()"),
+        tests=(STATED + "test_a_statement_leaves_on_the_first_working_day_of_the_next_month_by_the_policy",),
+    ),
+)
+
+GUARDS = (*ENTRIES, *BILLS, *STATEMENTS, *CASH_OF_AN_ACCOUNT, *MATCHING, *MONEY_OUT, *BOOK_ELSEWHERE, *STATED_ACCOUNTS)
