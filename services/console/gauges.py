@@ -1,5 +1,5 @@
 """The console's own metrics, beside the kit's: do the windows agree with SQL, how did the clocks of waiting orders end, what cash
-waits for a person, and do the ledger's items and lines agree."""
+waits for a person, whose own lists differ from ours, and do the ledger's items and lines agree."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ class Gauges:
             "quittance_cash_waiting", "Receipts and bank entries that wait for a person", ["kind"], registry=registry
         )
         self._cash_age = Gauge("quittance_cash_oldest_days", "Age of the oldest of them", ["kind"], registry=registry)
+        self._differing = Gauge(
+            "quittance_reconciliations_differing", "Accounts whose own last list differs from ours", registry=registry
+        )
+        self._differing_age = Gauge(
+            "quittance_reconciliations_oldest_days", "Since when the oldest of them does", registry=registry
+        )
         self._ledger = Gauge(
             "quittance_receivables_difference_minor",
             "Items and the sum of their lines, in base: always nothing",
@@ -35,6 +41,10 @@ class Gauges:
     def cash(self, kind: str, waiting: int, oldest_days: int) -> None:
         self._cash.labels(kind=kind).set(waiting)
         self._cash_age.labels(kind=kind).set(oldest_days)
+
+    def differing(self, accounts: int, oldest_days: int) -> None:
+        self._differing.set(accounts)
+        self._differing_age.set(oldest_days)
 
     def ledger(self, difference_minor: int) -> None:
         self._ledger.set(difference_minor)

@@ -637,6 +637,13 @@ create table if not exists reconciliations (
     faults bytea not null                -- rows that could not be read, JSON
 );
 create index if not exists reconciliations_of on reconciliations (account, at);
+-- How many lines do not agree, rows that could not be read too: 0 closes what was open of the account.
+alter table reconciliations add column if not exists differing integer;
+update reconciliations set differing = jsonb_array_length(convert_from(faults, 'utf8')::jsonb) + (
+    select sum(jsonb_array_length(convert_from(found, 'utf8')::jsonb -> kind))
+    from unnest(array['different', 'ours_only', 'theirs_only']) as kind)
+where differing is null;
+
 -- Statements of account as the ledger issued them (receivables/stated.py): the paper is made as of its day.
 create table if not exists statements_issued (
     key text primary key,                -- <account>/<number>

@@ -1,4 +1,5 @@
-"""Our open items against the customer's own list, uploaded: the result on screen and as a file, kept with who and when (P13).
+"""Our open items against the customer's own list, uploaded: the result on screen and as a file, kept with who and when; and which
+accounts' last lists differ, from the day on which they did (P13).
 
 The console's own records: no fact, nothing rebuilds them.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -107,13 +108,79 @@ async def _reconciled(request: Request, found: Found, theirs: their_list.TheirLi
     name = derived_id("reconciliation", found.page.account, now.isoformat(), who.name)
     await pool.execute(
         """
-        insert into reconciliations (id, account, "on", at, by, list_name, columns, found, faults)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing
+        insert into reconciliations (id, account, "on", at, by, list_name, columns, found, faults, differing)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing
         """,
         name, found.page.account, now.date(), now, who.name, list_name, msgspec.json.encode(columns), msgspec.json.encode(result),
-        msgspec.json.encode(theirs.faults),
+        msgspec.json.encode(theirs.faults), differing(result, theirs.faults),
     )  # fmt: skip
     return name
+
+
+def differing(found: Reconciled, faults: Sequence[Fault]) -> int:
+    """Lines that do not agree; a row that nobody could read agrees with nothing."""
+    return len(found.different) + len(found.ours_only) + len(found.theirs_only) + len(faults)
+
+
+# --- what is open -----------------------------------------------------------------------------------------------------
+
+
+class Differs(NamedTuple):
+    """An account whose last list differs from ours; `since`: the first of its lists that did, with none between that agreed."""
+
+    account: str
+    name: str
+    id: str
+    at: dt.datetime
+    by: str
+    list_name: str
+    differing: int
+    since: dt.datetime
+
+    def age(self, today: dt.date) -> int:
+        return max((today - self.since.date()).days, 0)
+
+
+OPEN_MAX = 200
+"""Accounts on one page: more is no list that somebody works."""
+_OPEN = """
+    with last as (
+        select distinct on (account) account, id, at, by, list_name, differing from reconciliations order by account, at desc
+    ), differ as (
+        select last.*, (
+            select min(r.at) from reconciliations r where r.account = last.account and r.at > coalesce(
+                (select max(agreed.at) from reconciliations agreed where agreed.account = last.account and agreed.differing = 0),
+                '-infinity')
+        ) as since
+        from last where differing > 0
+    )
+"""
+
+
+async def open_ones(database: Database, seen: Iterable[str]) -> list[Differs]:
+    """Oldest first. Index: reconciliations_of."""
+    rows = await database.fetch(
+        f"""
+        {_OPEN} select account, coalesce(b.name, '') as name, id, at, by, list_name, differing, since
+        from differ join book b using (account) where $1::text[] = '{{}}' or b.portfolio = any($1)
+        order by since, account limit $2
+        """,
+        list(seen),
+        OPEN_MAX,
+    )
+    return [Differs(*row) for row in rows]
+
+
+async def how_many(database: Database) -> tuple[int, dt.datetime | None]:
+    """Accounts whose last list differs, and since when the oldest of them does."""
+    row = await database.fetchrow(f"{_OPEN} select count(*) as differing, min(since) as since from differ")
+    return row["differing"], row["since"]
+
+
+async def all_open(request: Request) -> Response:
+    guarding.require(request, *guarding.LOOKING)
+    rows = await open_ones(request.app.state.pool, guarding.person(request).portfolios)
+    return pages.render(request, "reconciliations.html", rows=rows, today=pages.now(request).date(), most=OPEN_MAX)
 
 
 # --- what was kept ----------------------------------------------------------------------------------------------------
@@ -183,6 +250,7 @@ async def columns_of(database: Database, account: str) -> Mapping[str, str | boo
 
 
 ROUTES = [
+    Route("/reconciliations", all_open),
     Route("/reconciliations", upload, methods=["POST"]),
     Route("/reconciliations/{id}", page),
     Route("/reconciliations/{id}/{form}", download),

@@ -1,5 +1,5 @@
-"""What waits at the cash desk, and whether the ledger's items and lines agree, as metrics for alerts: looked at every so often,
-and not when Prometheus asks.
+"""What waits at the cash desk, whose own lists differ from ours, and whether the ledger's items and lines agree, as metrics for
+alerts: looked at every so often, and not when Prometheus asks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from services.console.receivables import standing
+from services.console.receivables import reconciliations, standing
 from services.console.receivables.cash import RECEIPT, SUSPENSE
 from shared.database import UNAVAILABLE
 
@@ -32,6 +32,8 @@ async def look(pool: asyncpg.Pool, gauges: Any, today: dt.date, whole: bool) -> 
     for row in await pool.fetch(_WAITING):
         oldest = (today - row["oldest"]).days if row["oldest"] is not None else 0
         gauges.cash(row["kind"], row["waiting"], oldest)
+    differing, since = await reconciliations.how_many(pool)
+    gauges.differing(differing, (today - since.date()).days if since else 0)
     if whole:
         gauges.ledger(await standing.difference(pool))
 
