@@ -5,6 +5,7 @@ A page of the navigation is looked at by itself; pages behind them are named her
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from playwright.sync_api import Page
@@ -17,6 +18,8 @@ from tests.browser.office import DESKTOP, PHONE, Office
 
 AXE = REPOSITORY / "services" / "console" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+"""All that another theme can change: the rest of a page is the same in both."""
 GRAVE = ("serious", "critical")
 THEMES = ("light", "dark")
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
@@ -84,10 +87,11 @@ def _settle(page: Page) -> None:
     page.wait_for_timeout(SETTLES_MS)
 
 
-def grave_faults(page: Page) -> list[str]:
-    """What axe finds serious or critical, each with where."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = page.evaluate("rules => axe.run({runOnly: rules}).then(done => done.violations)", RULES)
+def grave_faults(page: Page, rules: Sequence[str] = RULES) -> list[str]:
+    """What axe finds serious or critical, each with where; by rules or by groups of them."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("rules => axe.run({runOnly: rules}).then(done => done.violations)", list(rules))
     return [
         f"{each['id']} ({each['impact']}): {each['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for each in found
