@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import IO
 
-SEEN = ("tests/browser", "tests/console", "tests/kit")
-"""Pages, their rows and the kit. All else that waits for servers is the first runner's."""
+SEEN = ("tests/browser", "tests/console")
+"""Pages and their rows. All else that waits for servers is the first runner's: about as long."""
 COMPUTES = (
     "tests/models",
     "tests/gateway",
