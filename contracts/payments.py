@@ -1382,12 +1382,19 @@ class CardChargedBack(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AskedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a request would do to one item: `settled_minor` has the item's sign, and the other one where it opens it again."""
+    """What a request would do to one item: `settled_minor` has the item's sign, and the other one where it opens it again. Of an
+    allocation, `discount_minor` and `difference_minor` are what is given away of it, and `residual_minor` what is held back of it
+    for this `reason`, as of `Settle`.
+    """
 
     account: Reference
     item: Reference
     settled_minor: Minor
     currency: Currency
+    discount_minor: Minor = 0
+    difference_minor: Minor = 0
+    residual_minor: Minor = 0
+    reason: Code = ""
 
 
 class AskedEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1407,6 +1414,7 @@ class PostingRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     of ours changes before the ERP's posting comes; receipt, withdrawn, given_back: what the bank did, which counts here at once.
     `reverses` is the posting to be taken back, the ERP's `document`. `answer_by`: after this day it is overdue. Of a payout,
     `base_minor` is what it takes of its item in base currency, with the item's sign, and `run` the monthly run that it is of.
+    Of an allocation, `proof` to `advice` are those of `AllocateCash` (P6).
     """
 
     account: Reference
@@ -1424,6 +1432,11 @@ class PostingRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     document: Word | None = None
     base_minor: Minor | None = None
     run: Word | None = None
+    proof: Word | None = None
+    score: Percent | None = None
+    evidence: Notes = ()
+    rejected: tuple[Alternative, ...] = ()
+    advice: Reference | None = None
     reason: Text = ""
     by: Text = ""
 
@@ -1525,6 +1538,7 @@ class CloseRequest(Command, frozen=True, kw_only=True, omit_defaults=True):
     receipt: Reference | None = None
     payout: Reference | None = None
     reverses: Reference | None = None
+    advice: Reference | None = None
     reason: Text = ""
 
 
@@ -1542,5 +1556,6 @@ class RequestClosed(Fact, frozen=True, kw_only=True, omit_defaults=True):
     posting: Reference | None = None
     base_minor: Minor | None = None
     run: Word | None = None
+    advice: Reference | None = None
     reason: Text = ""
     by: Text = ""

@@ -263,10 +263,19 @@ def _posting(document: Document, columns: Columns, feed: str, bad: Bad) -> Comma
     first = rows[0]
     lines = [_built(document, *_posting_line(values, first), bad) for values in rows if values["does"] != REVERSES]
     head = {name: first[name] for name in _OF_POSTING if name in first}
+    head["document"] = _document(first, columns.rule.file.yearly)
     opens = [line for line in lines if isinstance(line, Opens)]
     clears = [line for line in lines if isinstance(line, Clears)]
     made: TakePosting | None = _built(document, TakePosting, {**head, "opens": opens, "clears": clears}, bad)
     return made
+
+
+def _document(first: Values, yearly: bool) -> str:
+    """The document's name: where numbers begin anew each year, with the year of its posting, and apart as what cleared items."""
+    if not yearly:
+        return str(first["document"])
+    name = f"{first['document']}/{first['posted_on'].year}"
+    return f"{name}/C" if first["does"] == CLEARS else name
 
 
 _OF_POSTING = ("account", "document", "company_code", "posted_on", "reverses", "answers", "text")

@@ -74,7 +74,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """`columns`: our field -> the file's column. `optional`: its column may be absent. `ignored`: columns not read.
 
     `base_currency`: of the column `base_amount`, which is the ledger's own. `does` and `kinds` are of an ERP's documents: what
-    every row does (opens or clears its item), and what the ERP's document types are called here.
+    every row does (opens or clears its item), and what the ERP's document types are called here. `yearly`: its numbers begin anew
+    each year, and one document may stand in a list of what was opened and in one of what was cleared.
     """
 
     about: str
@@ -87,6 +88,7 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     base_currency: str | None = None
     does: Literal["", "opens", "clears"] = ""
     kinds: dict[str, str] = {}
+    yearly: bool = False
     time_zone: str = "UTC"
     times: str = "iso"
     days: str = "iso"

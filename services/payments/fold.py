@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -307,7 +307,7 @@ def _unallocated(state: State, fact: said.CashUnallocated, at: dt.datetime) -> S
     return _with_receipt(after, **changed)
 
 
-def _given(state: State, lines: tuple[said.Settle, ...], sign: int) -> State:
+def _given(state: State, lines: Sequence[said.Settle | AskedLine], sign: int) -> State:
     """What of its items a match gave away; `sign` -1: it is taken back."""
     items = dict(state.items)
     for line in [line for line in lines if line.discount_minor or line.difference_minor]:
@@ -575,11 +575,29 @@ def _requested(state: State, fact: said.PostingRequested, at: dt.datetime) -> St
         reverses=fact.reverses or "",
         base_minor=fact.base_minor or 0,
         run=fact.run or "",
+        advice=fact.advice or "",
     )
     after = _held(replace(state, requests={**state.requests, asked.request: asked}), fact.lines, 1)
+    after = _with_asks(_explains(_given(after, fact.lines, 1), fact, fact.receipt or ""), fact, asks=True)
     if fact.payout is not None and after.payout is not None:
         after = _with_payout(after, state=REQUESTED)
     return _asked_back(after, fact.reverses, fact.request)
+
+
+def _explains(state: State, fact: said.PostingRequested | said.RequestClosed, receipt: str) -> State:
+    """The advice of an allocation is used up by what is asked, as it would be by the match."""
+    if fact.advice is None or state.advice is None:
+        return state
+    return replace(state, advice=replace(state.advice, receipt=receipt))
+
+
+def _with_asks(state: State, fact: said.PostingRequested | said.RequestClosed, *, asks: bool) -> State:
+    """Requests that have money of the receipt in hand, by name."""
+    receipt = state.receipt
+    if receipt is None or receipt.receipt not in {line.item for line in fact.lines}:
+        return state
+    others = tuple(each for each in receipt.asks if each != fact.request)
+    return _with_receipt(state, asks=(*others, fact.request) if asks else others)
 
 
 def _held(state: State, lines: tuple[AskedLine, ...], sign: int) -> State:
@@ -649,7 +667,9 @@ def _cleared(state: State, fact: said.PostingTaken) -> dict[str, Receipt]:
 def _request_closed(state: State, fact: said.RequestClosed, at: dt.datetime) -> State:
     assert state.request is not None, "only a request that is known ends"
     ended = CLOSED if fact.outcome == ANSWERED else DECLINED
-    after = _held(replace(state, request=replace(state.request, state=ended)), fact.lines, -1)
+    after = _with_asks(_held(replace(state, request=replace(state.request, state=ended)), fact.lines, -1), fact, asks=False)
+    if ended == DECLINED:
+        after = _explains(_given(after, fact.lines, -1), fact, "")
     if fact.payout is not None and after.payout is not None:
         after = _payout_answered(after, fact, at)
     return _asked_back(after, fact.reverses, "") if ended == DECLINED else after

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from contracts.message import Fact, Message
 from contracts.payments import (
+    AllocateCash,
     AskedEntry,
     AskedLine,
     CloseRequest,
@@ -22,18 +23,22 @@ from contracts.payments import (
     GiveBackCash,
     ItemSettled,
     PostingRequested,
+    ReferCash,
     RefundOrdered,
     RequestClosed,
+    Settle,
     ShortPaid,
     UnallocateCash,
     WithdrawCash,
     WrittenOff,
 )
 from services.payments import cash, ledger
+from services.payments.items import item_of
 from services.payments.policies import MIRROR, Entity, in_force
 from services.payments.refusal import Refusal, not_reasoned, unneeded
 from services.payments.state import (
     ANSWERED,
+    DEBTS,
     OPEN,
     RECEIPT,
     Asked,
@@ -71,11 +76,18 @@ def asks(decide: Decide) -> Decide:
         if not _any_mirrored(state, moment.at.date()):
             return decide(state, wish, moment)
         if len({_name_of(state, account) for account in state.accounts}) > 1:
-            detail = "these accounts are of different legal entities, and an ERP keeps the book of one; settle each in its own"
-            return Refusal("other_entity", detail).of(wish.account)
+            return _apart(state, wish, moment)
         return _instead(state, wish, list(decide(free_of(state), wish, moment)), moment)
 
     return decided
+
+
+def _apart(state: State, wish: Any, moment: Moment) -> Iterable[Message]:
+    """Accounts of several legal entities: a person is told no; what the service itself found, a person decides."""
+    detail = "these accounts are of different legal entities, and an ERP keeps the book of one; settle each in its own"
+    if moment.actor == cash.OURSELVES and isinstance(wish, AllocateCash):
+        return cash.refer(state, ReferCash(account=wish.account, receipt=wish.receipt, why=detail), moment)
+    return Refusal("other_entity", detail).of(wish.account)
 
 
 def _any_mirrored(state: State, on: dt.date) -> bool:
@@ -98,16 +110,18 @@ def _free(item: Item) -> Item:
 
 
 def _instead(state: State, wish: Any, said: Sequence[Message | To], moment: Moment) -> list[Message | To]:
-    """One request for all that would be posted; a no, a referral or a second step stays what it is."""
+    """One request for all that would be posted; a no, a referral or a second step stays what it is. What the payer held back is
+    told when it is posted: a request that is declined leaves no claim."""
     if not any(isinstance(each, EntryPosted) for each in said):
         return list(said)
-    told = [each for each in said if isinstance(each, ShortPaid)]  # what the payer held back is so whoever keeps the book
-    return [_request(state, wish, said, moment), *told]
+    return [_request(state, wish, said, moment)]
 
 
 def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Moment) -> PostingRequested:
     entries = [each for each in said if isinstance(each, EntryPosted)]
-    lines = tuple(_line(state, each) for each in said if isinstance(each, ItemSettled))
+    match = wish if isinstance(wish, AllocateCash) else None
+    given = {line.item: line for line in match.lines} if match is not None else {}
+    lines = tuple(_line(state, each, given.get(each.item)) for each in said if isinstance(each, ItemSettled))
     receipt = state.receipt.receipt if state.receipt is not None else None
     payout = state.payout
     moved = next((each for each in said if isinstance(each, RefundOrdered | WrittenOff)), None)
@@ -126,6 +140,11 @@ def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Mome
         payout=payout.request if payout is not None else None,
         base_minor=moved.base_minor if moved is not None else None,
         run=moved.run if isinstance(moved, WrittenOff) else None,
+        proof=match.proof if match is not None else None,
+        score=match.score if match is not None else None,
+        evidence=match.evidence if match is not None else (),
+        rejected=match.rejected if match is not None else (),
+        advice=match.advice if match is not None else None,
         reason=wish.reason if getattr(wish, "reason", "") else payout.reason if payout is not None else "",
     )
 
@@ -143,10 +162,19 @@ def _requested(state: State, moment: Moment, /, **fields: Any) -> PostingRequest
     )
 
 
-def _line(state: State, fact: ItemSettled) -> AskedLine:
+def _line(state: State, fact: ItemSettled, given: Settle | None) -> AskedLine:
     item = state.items[fact.item]
     assert item is not None, "only items that are known are settled"
-    return AskedLine(account=fact.account, item=fact.item, settled_minor=fact.settled_minor, currency=item.currency)
+    line = AskedLine(account=fact.account, item=fact.item, settled_minor=fact.settled_minor, currency=item.currency)
+    if given is None:
+        return line
+    return replace(
+        line,
+        discount_minor=given.discount_minor,
+        difference_minor=given.difference_minor,
+        residual_minor=given.residual_minor,
+        reason=given.reason,
+    )
 
 
 def unallocate(state: State, wish: UnallocateCash, moment: Moment) -> Iterable[Message | To]:
@@ -199,11 +227,14 @@ def _landed(state: State, wish: Any, said: Sequence[Message | To], moment: Momen
 
 
 def withdraw(state: State, wish: WithdrawCash, moment: Moment) -> Iterable[Message | To]:
-    """The ERP keeps what the receipt settled: what it has no more is owed at once, as a debit note."""
+    """The ERP keeps what the receipt settled: what it has no more is owed at once, as a debit note. What is only asked ends."""
     receipt = state.receipt
-    if receipt is not None and entity_of(state, wish.account, moment.at.date()) is not None:
-        state = replace(state, receipt=replace(receipt, standing=()))
-    return cash.withdraw(state, wish, moment)
+    if receipt is None or entity_of(state, wish.account, moment.at.date()) is None:
+        return cash.withdraw(state, wish, moment)
+    reason = wish.reason or "the bank took the cash back"
+    ends = [DeclinePosting(account=wish.account, request=each, reason=reason) for each in receipt.asks]
+    state = replace(state, receipt=replace(receipt, standing=()))
+    return [*cash.withdraw(state, wish, moment), *ends]
 
 
 def give_back(state: State, wish: GiveBackCash, moment: Moment) -> Iterable[Message | To]:
@@ -250,12 +281,14 @@ def closing(asked: Asked, outcome: str, reason: str = "") -> CloseRequest:
         receipt=asked.receipt or None,
         payout=asked.payout or None,
         reverses=asked.reverses or None,
+        advice=asked.advice or None,
         reason=reason,
     )
 
 
 def close(state: State, wish: CloseRequest, moment: Moment) -> Iterable[Fact]:
-    """Once: an answer that came first stands, and a no behind it says nothing."""
+    """Once: an answer that came first stands, and a no behind it says nothing. What was held back of an item that is posted short
+    becomes a claim now (C1)."""
     asked = state.request
     ends = {ANSWERED: ANSWERED, DECLINED: OPEN}.get(wish.outcome)
     if asked is None or asked.state != ends or asked.lines != wish.lines:
@@ -273,7 +306,30 @@ def close(state: State, wish: CloseRequest, moment: Moment) -> Iterable[Fact]:
             posting=asked.posting or None,
             base_minor=asked.base_minor or None,
             run=asked.run or None,
+            advice=asked.advice or None,
             reason=wish.reason,
             by=moment.actor,
-        )
+        ),
+        *(_short(state, asked, line, moment) for line in asked.lines if wish.outcome == ANSWERED and _is_short(state, line)),
     ]
+
+
+def _is_short(state: State, line: AskedLine) -> bool:
+    item = state.items[line.item]
+    return item is not None and item.kind in DEBTS and 0 < line.residual_minor <= item.open_minor
+
+
+def _short(state: State, asked: Asked, line: AskedLine, moment: Moment) -> ShortPaid:
+    item = item_of(state, line.item)
+    return ShortPaid(
+        account=item.account,
+        item=item.item,
+        receipt=asked.receipt,
+        match=asked.request,
+        short_minor=line.residual_minor,
+        open_minor=item.open_minor,
+        currency=item.currency,
+        due_on=item.due_on,
+        reason=line.reason,
+        cause=cash.cause_of(line.reason, in_force(moment.at.date())),
+    )

@@ -157,9 +157,10 @@ def sweep(state: State, wish: SweepBalance, moment: Moment) -> Iterable[Message]
 
 
 def is_small_and_old(item: Item, policy: Policy, moment: Moment) -> bool:
-    """A disputed item waits for its claim, whatever is open of it."""
+    """A disputed item waits for its claim, and one that is asked of the ERP for its answer, whatever is open of it."""
     old = item.due_on + dt.timedelta(days=policy.sweep.days) <= moment.at.date()
-    return old and 0 < abs(item.open_minor) <= policy.sweep.amounts.get(item.currency, 0) and not item.disputed_minor
+    is_small = 0 < abs(item.free_minor) <= policy.sweep.amounts.get(item.currency, 0)
+    return old and is_small and item.free_minor == item.open_minor and not item.disputed_minor
 
 
 def _swept(state: State, item: Item, wish: SweepBalance, policy: Policy, moment: Moment) -> Iterator[Message]:

@@ -148,6 +148,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str = ""
     taught: str = ""
     requested_minor: int = 0
+    asks: tuple[str, ...] = ()
 
     @property
     def free_minor(self) -> int:
@@ -389,6 +390,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     posting: str = ""
     base_minor: int = 0
     run: str = ""
+    advice: str = ""
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -746,6 +748,7 @@ def _asked(message: said.PostingRequested | said.RequestClosed | said.CloseReque
         "items": tuple(dict.fromkeys(line.item for line in message.lines)),
         "receipt": message.receipt,
         "payout": message.payout,
+        "advice": message.advice,
         "postings": (message.reverses,) if message.reverses else (),
     }
 

@@ -77,11 +77,26 @@ def test_saps_cleared_items_become_their_clearing_document() -> None:
         "A1,1000,1400000,2026,DZ,-500.00,GBP,0123456789ABCDEF,1400001,2026-11-26,REQ1\n",
     )
     assert isinstance(found, TakePosting)
-    assert (found.document, found.answers, found.opens) == ("1400001", "REQ1", ())
+    assert (found.document, found.answers, found.opens) == ("1400001/2026/C", "REQ1", ())
     assert [(line.item, line.settled_minor, line.reference) for line in found.clears] == [
         ("9000001/2026", 500_00, "4711"),
         ("1400000/2026", -500_00, "0123456789ABCDEF"),
     ]
+
+
+def test_a_document_of_sap_that_clears_and_opens_is_two_and_its_lines_are_one() -> None:
+    (cleared,) = results("sap_cleared", CLEARED, "A1,1000,9000001,2026,RV,500.00,GBP,4711,1400001,2026-11-26,\n")
+    header = POSTED.replace("Fiscal Year,", "Fiscal Year,Line Item,")
+    (opened,) = results(
+        "sap_posted",
+        header,
+        "A1,1000,1400001,2026,1,DZ,-100.00,GBP,2026-11-26,,2026-11-26,\n",
+        "A1,1000,1400001,2026,2,DZ,-50.00,GBP,2026-11-26,,2026-11-26,\n",
+    )
+    (next_year,) = results("sap_posted", header, "A1,1000,1400001,2027,1,DZ,-1.00,GBP,2027-01-04,,2027-01-04,\n")
+    assert isinstance(cleared, TakePosting) and isinstance(opened, TakePosting) and isinstance(next_year, TakePosting)
+    assert [line.item for line in opened.opens] == ["1400001/2026/1", "1400001/2026/2"]
+    assert len({admission.identity_of(each) for each in (cleared, opened, next_year)}) == 3
 
 
 def test_saps_open_items_become_documents_that_open_them() -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from contracts import accounts, payments
 from contracts.payments import Clears, Opens, PostingRequested, PostingTaken, RequestClosed
 from services.console.receivables import paying
+from services.payments.policies import in_force
 from tests.console.receivables_stage import envelope
 from tests.models.payments_books import (
     DAY,
@@ -21,6 +22,7 @@ from tests.models.payments_books import (
     of,
     opened,
     pays,
+    settles,
 )
 
 ERP = "erp_example"
@@ -172,6 +174,59 @@ def test_accounts_of_different_entities_are_not_settled_together() -> None:
     books.do(cash(RC, 100_00, "top"))
     (no,) = books.do(pays(RC, payments.Settle(item="I1", settled_minor=1, paid_minor=1, account="sub"), account="top"))
     assert no.reason == "other_entity"
+    found = pays(RC, payments.Settle(item="I1", settled_minor=100_00, paid_minor=100_00, account="sub"), account="top")
+    (referred,) = books.do(found, actor="payments", role="")
+    assert isinstance(referred, payments.CashReferred)  # a no would be said again whenever the timer looks
+    assert not of(payments.CommandRefused, books.do(found, actor="payments", role=""))
+
+
+def test_a_difference_is_given_once_over_all_that_is_asked(books: Books) -> None:  # P6, A6
+    books.do(cash(RC, 500_00))
+    wish = pays(RC, settles("I1", 100_00, difference=20_00))
+    first = asked(books.do(wish, role="controller"))
+    assert [(line.difference_minor, line.settled_minor) for line in first.lines] == [(20_00, 120_00), (0, -100_00)]
+    (no,) = books.do(wish, role="controller")
+    assert (no.reason, in_force(TODAY).takes["controller"]) == ("beyond_authority", 25_00)
+    books.do(payments.DeclinePosting(account="acme", request=first.request, reason="closed"), actor="erp")
+    assert books.tables["item"]["I1"].tolerated_minor == 0
+    asked(books.do(wish, role="controller"))
+    at_rest(books)
+
+
+def test_an_advice_is_used_up_by_what_is_asked_and_free_again_when_that_is_declined(books: Books) -> None:  # P4
+    books.do(payments.TakeAdvice(account="acme", advice="ADV", amount_minor=500_00, currency="GBP", lines=()))
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00), advice="ADV", proof="advice", score=90)))
+    assert (request.advice, request.proof, request.score) == ("ADV", "advice", 90)
+    assert books.tables["advice"]["ADV"].receipt == RC
+    books.do(payments.DeclinePosting(account="acme", request=request.request, reason="closed"), actor="erp")
+    assert books.tables["advice"]["ADV"].receipt == ""
+    at_rest(books)
+
+
+def test_what_is_held_back_becomes_a_claim_when_it_is_posted_and_never_by_a_request(books: Books) -> None:  # C1
+    books.do(cash(RC, 900_00))
+    short = settles("I1", 450_00, residual_minor=50_00, reason="DAMAGED")
+    facts = books.do(pays(RC, short))
+    assert not of(payments.ShortPaid, facts)
+    books.do(payments.DeclinePosting(account="acme", request=asked(facts).request, reason="closed"), actor="erp")
+    request = asked(books.do(pays(RC, short)))
+    facts = books.do(document("14001/2026", clears("I1", 450_00), clears(RC, -450_00), answers=request.request))
+    (claim,) = of(payments.ShortPaid, facts)
+    assert (claim.match, claim.short_minor, claim.open_minor, claim.reason) == (request.request, 50_00, 50_00, "DAMAGED")
+    assert len([fact for _, _, fact in books.journal if isinstance(fact, payments.ShortPaid)]) == 1
+    at_rest(books)
+
+
+def test_what_is_asked_of_cash_ends_when_the_bank_takes_the_cash_back(books: Books) -> None:  # P3
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, ("I1", 500_00))))
+    assert books.receipt(RC).asks == (request.request,)
+    facts = books.do(payments.WithdrawCash(account="acme", receipt=RC, reason="returned"))
+    (closed,) = of(RequestClosed, facts)
+    assert (closed.request, closed.outcome) == (request.request, "declined")
+    assert (books.receipt(RC).asks, books.tables["item"]["I1"].free_minor) == ((), 500_00)
+    at_rest(books)
 
 
 def test_a_match_of_our_own_that_was_found_before_goes_to_a_person(books: Books) -> None:
