@@ -592,12 +592,12 @@ def _explains(state: State, fact: said.PostingRequested | said.RequestClosed, re
 
 
 def _with_asks(state: State, fact: said.PostingRequested | said.RequestClosed, *, asks: bool) -> State:
-    """Requests that have money of the receipt in hand, by name."""
+    """Requests that have money of the receipt in hand, by name. What they hold counts in its version (`_held`), once."""
     receipt = state.receipt
     if receipt is None or receipt.receipt not in {line.item for line in fact.lines}:
         return state
     others = tuple(each for each in receipt.asks if each != fact.request)
-    return _with_receipt(state, asks=(*others, fact.request) if asks else others)
+    return replace(state, receipt=replace(receipt, asks=(*others, fact.request) if asks else others))
 
 
 def _held(state: State, lines: tuple[AskedLine, ...], sign: int) -> State:
