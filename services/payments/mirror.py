@@ -122,7 +122,6 @@ def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Mome
     match = wish if isinstance(wish, AllocateCash) else None
     given = {line.item: line for line in match.lines} if match is not None else {}
     lines = tuple(_line(state, each, given.get(each.item)) for each in said if isinstance(each, ItemSettled))
-    receipt = state.receipt.receipt if state.receipt is not None else None
     payout = state.payout
     moved = next((each for each in said if isinstance(each, RefundOrdered | WrittenOff)), None)
     return _requested(
@@ -136,7 +135,7 @@ def _request(state: State, wish: Any, said: Sequence[Message | To], moment: Mome
         entries=tuple(
             AskedEntry(account=each.account, kind=each.kind, effective_on=each.effective_on, lines=each.lines) for each in entries
         ),
-        receipt=receipt if receipt in {line.item for line in lines} else None,
+        receipt=state.receipt.receipt if state.receipt is not None else None,
         payout=payout.request if payout is not None else None,
         base_minor=moved.base_minor if moved is not None else None,
         run=moved.run if isinstance(moved, WrittenOff) else None,

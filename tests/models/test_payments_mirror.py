@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from contracts import accounts, payments
+from contracts.envelope import encode_value
 from contracts.payments import Clears, Opens, PostingRequested, PostingTaken, RequestClosed
 from services.console.receivables import paying
 from services.payments.policies import in_force
@@ -215,6 +217,19 @@ def test_what_is_held_back_becomes_a_claim_when_it_is_posted_and_never_by_a_requ
     (claim,) = of(payments.ShortPaid, facts)
     assert (claim.match, claim.short_minor, claim.open_minor, claim.reason) == (request.request, 50_00, 50_00, "DAMAGED")
     assert len([fact for _, _, fact in books.journal if isinstance(fact, payments.ShortPaid)]) == 1
+    at_rest(books)
+
+
+def test_a_match_that_credits_pay_names_its_receipt_to_claim_and_advice(books: Books) -> None:  # C1, P4
+    books.do(document("90002/2026", opens("C1", -100_00, "credit_note")))
+    books.do(payments.TakeAdvice(account="acme", advice="ADV", amount_minor=500_00, currency="GBP", lines=()))
+    books.do(cash(RC, 500_00))
+    short = settles("I1", 100_00, residual_minor=400_00, reason="DAMAGED")
+    request = asked(books.do(pays(RC, short, ("C1", -100_00), advice="ADV")))
+    assert (request.receipt, books.tables["advice"]["ADV"].receipt, books.receipt(RC).free_minor) == (RC, RC, 500_00)
+    facts = books.do(document("14001/2026", clears("I1", 100_00), clears("C1", -100_00), answers=request.request))
+    (claim,) = of(payments.ShortPaid, facts)
+    assert msgspec.json.decode(encode_value(claim), type=payments.ShortPaid).receipt == RC
     at_rest(books)
 
 

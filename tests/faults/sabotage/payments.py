@@ -769,6 +769,13 @@ BOOK_ELSEWHERE = (
         tests=(MIRROR + "test_what_is_held_back_becomes_a_claim_when_it_is_posted_and_never_by_a_request",),
     ),
     Guard(
+        name="a request of cash names its receipt whatever its lines take",
+        promise="C1, P4",
+        file="services/payments/mirror.py",
+        takes_out=out("receipt=state.receipt.receipt if state.receipt is not None else None", "receipt=None"),
+        tests=(MIRROR + "test_a_match_that_credits_pay_names_its_receipt_to_claim_and_advice",),
+    ),
+    Guard(
         name="a clearing is asked back once",
         promise="P1",
         file="services/payments/mirror.py",
