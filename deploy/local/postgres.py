@@ -225,7 +225,7 @@ def _configure(settings: Settings, binaries: Path) -> None:
     """Written anew at every start: what stands here is what runs."""
     built = subprocess.run([binaries / "pg_config", "--configure"], capture_output=True, text=True, check=True).stdout
     compression = LZ4 if "--with-lz4" in built else ""
-    text = CONFIGURATION.format(port=settings.postgres_port, compression=compression)
+    text = CONFIGURATION.format(port=settings.postgres_port, compression=compression) + settings.postgres_lines
     (_data(settings) / "postgresql.conf").write_text(text)
 
 

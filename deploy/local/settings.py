@@ -22,6 +22,7 @@ class Settings:
     kafka: str | None = None  # bootstrap servers elsewhere: no local broker is started
     postgres: str | None = None  # URL elsewhere: no local database is started
     advertised_port: int | None = None  # where the broker sends its clients, when something stands before its own port
+    postgres_lines: str = ""  # of postgresql.conf, behind ours: for servers that hold nothing of worth
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import postgres
 from deploy.local.settings import REPOSITORY
 from shared.testing import Servers
 
@@ -26,6 +27,8 @@ def simulated(stack: Servers, *arguments: str, sabotage: str = "") -> subprocess
     """In a process of its own: a history needs a fixed order of sets, and replaces the outside of the kit."""
     script = f"{sabotage}\nimport sys; from tests.faults.simulation.__main__ import main; sys.exit(main(sys.argv[1:]))"
     environment = os.environ | {"QUITTANCE_POSTGRES": stack.postgres, "QUITTANCE_KAFKA": stack.kafka, "PYTHONHASHSEED": "0"}
+    if postgres.version() is not None:
+        del environment["QUITTANCE_POSTGRES"]  # a server of its own, in memory
     command = [sys.executable, "-W", "ignore", "-c", script, *arguments]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
 

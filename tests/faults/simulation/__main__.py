@@ -12,33 +12,24 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace as with_
 from pathlib import Path
 
-import asyncpg
 import msgspec
 from msgspec.structs import replace
 
-from deploy.local import postgres
-from deploy.local.settings import from_environment
-from shared.testing import own_settings
 from tests.faults.simulation.history import History, draw
 from tests.faults.simulation.house import SERVICES
 from tests.faults.simulation.play import Ending, play, quiet_logs, shrunk, struck_in_all
 from tests.faults.simulation.postgres import Server
+from tests.faults.simulation.servers import OWN, own_database, server_url, tidied
 
 RESULT = Path("build/faults/simulation.json")
 FAILED = Path("build/faults/simulation")
 HASH_SEED = "0"
 """Sets of texts must have one order, or a seed would not be one history."""
 TELL_EVERY = 50
-TRUNCATES_BY_SETTING = (18,)
-"""PostgreSQL whose autovacuum can be told not to cut tables."""
-OWN = f"simulation_{os.getpid()}"
-"""Databases of this run; workers inherit the name."""
 
 
 def main(arguments: list[str]) -> int:
@@ -53,7 +44,7 @@ def main(arguments: list[str]) -> int:
                 return _replay(Path(options.history), url)
             return _run(range(options.first, options.first + options.seeds), options, url)
         finally:
-            asyncio.run(_tidied(url))
+            asyncio.run(tidied(url))
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -65,24 +56,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--history", help="a file that a failing run wrote: play it with its trace")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def server_url() -> Iterator[str]:
-    """The server named by the environment, else one of our own that is gone afterwards."""
-    settings = from_environment()
-    if settings.postgres:
-        yield settings.postgres
-        return
-    own = with_(own_settings(settings, settings.home / "test" / str(os.getpid())))
-    postgres.start(own)
-    port = postgres.running_port(own)
-    assert port, "postgres.start returns when it answers"
-    try:
-        yield postgres.url(own, port)
-    finally:
-        postgres.stop(own)
-        postgres.erase(own)
 
 
 # --- many seeds -----------------------------------------------------------------------------------------------------
@@ -120,32 +93,6 @@ def _one(seed: int) -> Ending:
     assert _server is not None
     ending = play(draw(seed, tuple(SERVICES)), _server, traced=True)
     return ending if ending.rule else replace(ending, trace=())
-
-
-def own_database(url: str, name: str) -> str:
-    asyncio.run(_create(url, name))
-    return f"{url.rpartition('/')[0]}/{name}"
-
-
-async def _create(url: str, name: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f'create database "{name}"')
-        if connection.get_server_version() >= TRUNCATES_BY_SETTING:
-            # Autovacuum cuts the catalog, locked, for longer than a statement waits here, and only on a busy machine.
-            await connection.execute(f'alter database "{name}" set vacuum_truncate = off')
-    finally:
-        await connection.close()
-
-
-async def _tidied(url: str) -> None:
-    """Drop the databases of this run and its workers."""
-    connection = await asyncpg.connect(url)
-    try:
-        for (name,) in await connection.fetch("select datname from pg_database where starts_with(datname, $1)", OWN):
-            await connection.execute(f'drop database "{name}" with (force)')
-    finally:
-        await connection.close()
 
 
 # --- telling --------------------------------------------------------------------------------------------------------

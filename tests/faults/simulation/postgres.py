@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import uvloop
 
 from tests.faults.simulation.clockwork import EPOCH, OUTSIDE, PROCESS, Clockwork, Process
 from tests.faults.simulation.trouble import Troubles
@@ -46,7 +47,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._loop = asyncio.SelectorEventLoop()
+        self._loop = uvloop.new_event_loop()
         self._idle: list[asyncpg.Connection] = []
         self._connect = asyncpg.connect
         self.do(self._prepare())
