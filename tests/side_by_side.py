@@ -26,10 +26,13 @@ COMPUTES = (
 )
 """Values, and histories on virtual time: however slowly they run, they show the same."""
 NICENESS = 19
+JAVA = "-XX:TieredStopAtLevel=1"
+"""Brokers of tests live for minutes, some for seconds: the second compiler took half of their time and paid none of it back."""
 PYTEST = (sys.executable, "-m", "pytest")
 
 
 def main() -> int:
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", JAVA)
     with tempfile.TemporaryFile() as of_pages, tempfile.TemporaryFile() as of_values:
         pages, values = _start(SEEN, of_pages), _start(COMPUTES, of_values, NICENESS)
         ignored = (f"--ignore={path}" for path in (*SEEN, *COMPUTES))

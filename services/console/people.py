@@ -6,6 +6,7 @@ A password is kept as its argon2id hash only. Whoever signs in elsewhere (OpenID
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,6 @@ HASHES_AT_ONCE = 2
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash("nobody has this password")
 _hashing = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="hashing")
 
 
@@ -90,13 +90,19 @@ async def matches(kept: str | None, password: str) -> bool:
     """Whether this is the password. Somebody unknown takes as long as somebody known, so that time tells no names."""
     if len(password) > PASSWORD_MAX:
         return False
-    fits = await asyncio.get_running_loop().run_in_executor(_hashing, _verify, kept or _NOBODY, password)
+    fits = await asyncio.get_running_loop().run_in_executor(_hashing, _verify, kept, password)
     return fits and kept is not None
 
 
-def _verify(kept: str, password: str) -> bool:
+@functools.cache
+def _nobodys() -> str:
+    return _hasher.hash("nobody has this password")
+
+
+def _verify(kept: str | None, password: str) -> bool:
+    nobodys = _nobodys()  # before it is looked whether it is needed: the first to sign in waits for it, whoever it is
     try:
-        return _hasher.verify(kept, password)
+        return _hasher.verify(kept or nobodys, password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -21,7 +21,8 @@ from deploy.local import kafka, postgres, probe
 from deploy.local import stack as local_stack
 from deploy.local.process import is_ours, require_free, terminate
 from deploy.local.settings import REPOSITORY, Settings, StackError, from_environment
-from shared.testing import Servers, fresh_database, own_settings
+from shared import testing
+from shared.testing import Servers, fresh_database, own_home, own_settings
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,22 @@ def test_status_exits_with_failure_when_something_is_down(tmp_path: Path, extern
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=REPOSITORY)
     assert done.returncode == 1
     assert json.loads(done.stdout)["up"] is False
+
+
+def test_servers_of_tests_lie_in_memory_only_where_there_is_room_and_nobody_else_writes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory, bare = tmp_path / "memory", replace(from_environment(), home=tmp_path / "home")
+    memory.mkdir()
+    monkeypatch.setattr(testing, "MEMORY", memory)
+    ours = memory / f"quittance-{os.geteuid()}"
+    assert own_home(bare, "test", 1).home == ours / "test" / str(os.getpid())
+    assert own_home(bare, "test", 2**60).home.parent == bare.home / "test"
+    ours.chmod(0o777)
+    assert own_home(bare, "test", 1).home.parent == bare.home / "test"
+    ours.rmdir()
+    ours.symlink_to(tmp_path)
+    assert own_home(bare, "test", 1).home.parent == bare.home / "test"
 
 
 async def test_each_test_has_a_database_of_its_own(stack: Servers) -> None:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
-import psutil
 
 from deploy.local import postgres
-from deploy.local.settings import Settings, from_environment
-from shared.testing import own_settings
+from deploy.local.settings import from_environment
+from shared.testing import own_home
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder there is used only when it is ours, see `_is_ours`
 MEMORY_MIN_BYTES = 3 * 2**30
 """Free in memory before a server goes there: two workers fill it to half a gigabyte beside the log written ahead."""
 LINES = """
@@ -47,49 +43,20 @@ def server_url() -> Iterator[str]:
     if settings.postgres:
         yield settings.postgres
         return
-    homes = _homes(settings)
-    _sweep(settings, homes)
-    own = own_settings(settings, homes / str(os.getpid()))
-    sockets = str(postgres.place(own))
-    own = replace(own, postgres_lines=LINES.format(sockets=sockets if len(sockets.encode()) <= SOCKET_MAX else ""))
+    own = own_home(settings, "simulation", MEMORY_MIN_BYTES)
+    folder = str(postgres.place(own))
+    sockets = folder if len(folder.encode()) <= SOCKET_MAX else ""
+    own = replace(own, postgres_lines=LINES.format(sockets=sockets))
     try:
         postgres.start(own)
         port = postgres.running_port(own)
         assert port, "postgres.start returns when it answers"
-        yield (
-            _by_socket(postgres.url(own, port), sockets, port) if len(sockets.encode()) <= SOCKET_MAX else postgres.url(own, port)
-        )
+        url = postgres.url(own, port)
+        yield _by_socket(url, sockets, port) if sockets else url
     finally:
         postgres.stop(own)
         postgres.erase(own)
         shutil.rmtree(own.home, ignore_errors=True)
-
-
-def _homes(settings: Settings) -> Path:
-    ours = MEMORY / f"quittance-{os.geteuid()}"
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN_BYTES and _is_ours(ours):
-        return ours
-    return settings.home / "simulation"
-
-
-def _is_ours(folder: Path) -> bool:
-    """Anybody may write to the memory's folder: one that another user made beforehand is left alone."""
-    try:
-        folder.mkdir(mode=0o711, exist_ok=True)  # the server's account walks through it
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _sweep(settings: Settings, homes: Path) -> None:
-    """What killed runs left: a home is named after its run's pid."""
-    for home in homes.glob("[0-9]*"):
-        if not psutil.pid_exists(int(home.name)):
-            left = replace(settings, home=home)
-            postgres.stop(left)
-            postgres.erase(left)
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _by_socket(url: str, sockets: str, port: int) -> str:
