@@ -1,4 +1,5 @@
-"""`quittance trace`: everything that was said about an order or in a flow, by all services, in order of cause.
+"""`quittance trace`: everything that was said about an order or in a flow, by all services, in order of cause, and what led to it
+from elsewhere: the cash that freed an order's limit, back to the bank's file.
 
 Read from the services' journals, which hold each message exactly as it was published.
 """
@@ -9,11 +10,13 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 
-import asyncpg
 import msgspec
+from msgspec.structs import replace
 
 from contracts.envelope import Envelope, Unreadable, encode_value, read
 from contracts.message import type_name
+from contracts.orders import RecheckOpened
+from contracts.payments import ReceiveCash, StatementTaken
 from quittance.cast import TRADING
 from quittance.installation import Unusable
 from quittance.parked import open_databases
@@ -23,6 +26,8 @@ from shared.settings import Settings
 
 MESSAGES_MAX = 2_000
 """Messages of one trace; a file of a million orders is one flow, and nobody reads that."""
+CAUSES_DEEP_MAX = 16
+"""Steps back from what names the order: from a release to the bank's file are six."""
 _FLOW = re.compile(r"[0-9a-f]{32}")
 
 
@@ -61,7 +66,8 @@ async def trace(settings: Settings, name: str) -> Trace:
     if not found:
         await _require_attached(settings, name)
         raise Unusable(f"nothing was said about {name!r}; give a flow id (32 hex digits) or an order (wholesale/536365)")
-    return Trace(list(_in_order(_step(*each) for each in found)), len(found) >= MESSAGES_MAX)
+    steps = [_step(*each) for each in found]
+    return Trace(list(_in_order(await _with_causes(settings, steps))), len(found) >= MESSAGES_MAX)
 
 
 async def _require_attached(settings: Settings, name: str) -> None:
@@ -73,27 +79,74 @@ async def _require_attached(settings: Settings, name: str) -> None:
         raise Unusable(f"nothing at hand was said about {name!r}, but older rows are archived: {attach}, then ask again")
 
 
+async def _with_causes(settings: Settings, steps: list[Step]) -> list[Step]:
+    """And what names neither the order nor the flow, and led to what does: cause by cause, as far as there is one."""
+    known, whole, latest = {step.id for step in steps}, list[Step](), steps
+    for _ in range(CAUSES_DEEP_MAX):
+        latest = [step if step.cause in known else await _bridged(settings, step) for step in latest]
+        whole += latest
+        missing = sorted({step.cause for step in latest if step.cause} - known)
+        if not missing:
+            break
+        known.update(missing)  # a request is in no journal: it is not looked for again
+        sought = [cause.encode() for cause in missing]
+        latest = [_step(service, each) for service in TRADING for each in await _journal(settings, service, _BY_ID, sought)]
+    return whole
+
+
+async def _bridged(settings: Settings, step: Step) -> Step:
+    """As caused by what the timer was set for: a timer's own commands are in no journal.
+
+    A group has one recheck at a time, so a recheck's decision answers the opening just before it. Cash is recognised from the
+    statement that first landed its entry.
+    """
+    if step.service == step.actor == "orders":
+        opening = await _journal(settings, "orders", _OPENING, step.home, step.sequence, type_name(RecheckOpened).encode())
+        return replace(step, cause=opening[0].id) if opening else step
+    if step.type == type_name(ReceiveCash):
+        cash = msgspec.json.decode(step.data, type=ReceiveCash)
+        entry = b'"entry":' + encode_value(cash.bank_entry)
+        landing = await _journal(
+            settings, "payments", _LANDING, f"bank/{cash.bank_account}", entry, type_name(StatementTaken).encode()
+        )
+        return replace(step, cause=landing[0].id) if landing else step
+    return step
+
+
 async def _said(settings: Settings, service: str, name: str) -> list[Envelope]:
+    exact = re.compile(rb"(?<![\w/])(?:[\w-]*-)?" + re.escape(name.encode()) + rb"(?![\w-])")
+    return await _journal(settings, service, _BY_NAME, name.encode(), exact=exact)
+
+
+_BY_NAME = f"""
+    select body from journal where position($1::bytea in body) > 0 order by at, partition, lane, sequence limit {MESSAGES_MAX}
+"""
+_BY_ID = """select body from journal where substring(body from position('"id":"'::bytea in body) + 6 for 32) = any($1::bytea[])"""
+_OPENING = """
+    select body from journal where home = $1 and lane = '' and sequence < $2 and position($3::bytea in body) > 0
+    order by sequence desc limit 1
+"""
+_LANDING = """
+    select body from journal where home = $1 and lane = '' and position($2::bytea in body) > 0 and position($3::bytea in body) > 0
+    order by sequence limit 1
+"""
+
+
+async def _journal(
+    settings: Settings, service: str, query: str, *sought: object, exact: re.Pattern[bytes] | None = None
+) -> list[Envelope]:
     try:
         connection = await connected(settings, service)
     except Unusable:
         return []  # this service has never run here
     try:
         await connection.execute("set statement_timeout = 0")
-        rows = await _rows(connection, name)
+        rows = await connection.fetch(query, *sought)
     finally:
         connection.terminate()
-    exact = re.compile(rb"(?<![\w/])(?:[\w-]*-)?" + re.escape(name.encode()) + rb"(?![\w-])")
-    return [envelope for row in rows if exact.search(row["body"]) and (envelope := _read(row["body"])) is not None]
-
-
-async def _rows(connection: asyncpg.Connection, name: str) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await connection.fetch(
-        "select body from journal where position($1::bytea in body) > 0 order by at, partition, lane, sequence limit $2",
-        name.encode(),
-        MESSAGES_MAX,
-    )
-    return rows
+    return [
+        envelope for row in rows if (exact is None or exact.search(row["body"])) and (envelope := _read(row["body"])) is not None
+    ]
 
 
 def _read(body: bytes) -> Envelope | None:
