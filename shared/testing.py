@@ -109,8 +109,6 @@ def _name(url: str) -> str:
 def _local(settings: Settings) -> Iterator[Servers]:
     """A stack of this session's own, so that two sessions, or a session and `make up`, never meet."""
     own = own_home(settings, "test", MEMORY_MIN_BYTES)
-    if MEMORY in own.home.parents:
-        own = replace(own, postgres_lines=IN_MEMORY)
     try:
         started = local_stack.up(own)
         assert started.kafka.url and started.postgres.url
@@ -125,8 +123,9 @@ def own_home(settings: Settings, what: str, room_bytes: int) -> Settings:
     for homes in (ours / what, settings.home / what):
         _sweep(settings, homes)
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= room_bytes
-    homes = ours / what if has_room and _is_ours(ours) else settings.home / what
-    return own_settings(settings, homes / str(os.getpid()))
+    if has_room and _is_ours(ours):
+        return replace(own_settings(settings, ours / what / str(os.getpid())), postgres_lines=IN_MEMORY)
+    return own_settings(settings, settings.home / what / str(os.getpid()))
 
 
 def _is_ours(folder: Path) -> bool:

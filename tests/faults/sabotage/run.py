@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local import stack as local_stack
 from deploy.local.settings import REPOSITORY, from_environment
-from shared.testing import own_settings
+from shared.testing import MEMORY_MIN_BYTES, own_home
 from tests.faults.sabotage.guard import PATIENCE_S, Guard
 from tests.faults.sabotage.tree import copied, without
 from tests.faults.sabotage.trial import Outcome, tried
@@ -45,7 +45,7 @@ def sabotaged(guards: Sequence[Guard], jobs: int, say: Say) -> list[Trial]:
     """One trial per guard, in the order given. Raises NotFound, BaselineRed or Broken."""
     for guard in guards:
         guard.disarmed(guard.source(REPOSITORY))
-    with tempfile.TemporaryDirectory(prefix="sabotage-") as scratch, _servers(guards, Path(scratch)) as environment:
+    with tempfile.TemporaryDirectory(prefix="sabotage-") as scratch, _servers(guards) as environment:
         trees = [copied(REPOSITORY, Path(scratch) / f"tree-{n}") for n in range(jobs)]
         _prove_green(guards, trees, environment, say)
         free: queue.Queue[Path] = queue.Queue()
@@ -58,13 +58,13 @@ def sabotaged(guards: Sequence[Guard], jobs: int, say: Say) -> list[Trial]:
 
 
 @contextlib.contextmanager
-def _servers(guards: Sequence[Guard], scratch: Path) -> Iterator[Mapping[str, str]]:
+def _servers(guards: Sequence[Guard]) -> Iterator[Mapping[str, str]]:
     """Where Kafka and PostgreSQL are, as the tests are told: elsewhere, or started here once for all runs."""
     given = from_environment()
     if given.kafka or given.postgres or not any(guard.needs_servers for guard in guards):
         yield {}
         return
-    own = own_settings(given, scratch / "servers")
+    own = own_home(given, "sabotage", MEMORY_MIN_BYTES)
     try:
         started = local_stack.up(own)
         assert started.kafka.url and started.postgres.url
