@@ -27,10 +27,11 @@ from shared.settings import Settings
 from shared.testing import Servers
 from shared.topics import create_topics
 from tests.console.desk_facts import AFTERWARDS, NINE, Writer, held, minutes, released
+from tests.patience import patient
 
 REPOSITORY = Path(__file__).parents[2]
 PARTITIONS = 2
-PATIENCE_S = 90.0
+PATIENCE_S = patient(90.0)
 STOP_S_MAX = 20.0
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.processes import Process, end, processes, started
 from tests.kit.ledger_service import KILLS
 from tests.kit.stage import Stage, homes, order
+from tests.patience import patient
 
 pytestmark = pytest.mark.slow
 DIED = 9
@@ -17,8 +18,7 @@ DIED = 9
 KILLED = 3
 RUN = 400
 """Orders per account between two kills: several batches of `batch_max`."""
-PATIENCE_S = 120.0
-"""On two cores that two other runners keep full; only a failure waits so long."""
+PATIENCE_S = patient(120.0)
 OWNED = "select count(*) from lease where holder is not null and until > now()"
 
 

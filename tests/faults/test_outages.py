@@ -17,9 +17,10 @@ from deploy.local.settings import Settings, from_environment
 from shared.engine import Engine
 from shared.testing import Servers, own_settings
 from tests.kit.stage import Stage, homes, order, stage_on
+from tests.patience import patient
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 60.0
+PATIENCE_S = patient(60.0)
 
 
 @pytest.fixture(scope="module")

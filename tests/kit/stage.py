@@ -29,10 +29,10 @@ from shared.settings import Settings
 from shared.testing import Servers
 from shared.topics import create_topics, partition_of
 from tests.kit.ledger_service import SERVICE, TOPICS
+from tests.patience import patient
 
 BEGAN = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
-PATIENCE_S = 60.0
-"""On two cores that two other runners keep full; only a failure waits so long."""
+PATIENCE_S = patient(60.0)
 POLL_S = 0.02
 LEASE_S = 2.0
 PARTITIONS = 2

@@ -15,6 +15,9 @@ from typing import Literal
 Verdict = Literal["passed", "failed", "timed out", "broken"]
 FAILED = 1
 """pytest's exit code when tests ran and some failed; 2 to 5 mean that it could not run them."""
+PATIENCE = "0.3"
+"""Nothing else runs beside a trial, and a test that misses its guard by waiting is to say so soon; the untouched tree is given as
+little."""
 _FAILURE = re.compile(r"^FAILED (\S+?::[^\[\s]+(?:\[.*?\])?)(?: - (.*))?$", re.MULTILINE)
 
 
@@ -47,7 +50,7 @@ def tried(tree: Path, tests: Iterable[str], environment: Mapping[str, str], pati
     running = subprocess.Popen(
         [*command, *([] if all_of_them else ["-x"]), *tests],
         cwd=tree,
-        env={**os.environ, **environment, "PYTHONPATH": str(tree), "COLUMNS": "400"},
+        env={**os.environ, **environment, "PYTHONPATH": str(tree), "COLUMNS": "400", "QUITTANCE_TEST_PATIENCE": PATIENCE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
