@@ -15,6 +15,7 @@ from deploy.local.settings import REPOSITORY
 from tests.faults.sabotage.guard import Guard, NotFound, out
 from tests.faults.sabotage.listed import LISTED
 from tests.faults.sabotage.run import BaselineRed, sabotaged
+from tests.faults.sabotage.tree import without
 from tests.faults.sabotage.trial import judged
 
 GUARDS_MIN = 50
@@ -34,6 +35,17 @@ def test_each_guards_text_stands_once_in_the_source_and_leaves_python_behind(gua
     assert disarmed != source
     if not guard.file.endswith(".sql"):
         ast.parse(disarmed)
+
+
+@pytest.mark.parametrize("file", sorted({guard.file for guard in LISTED}))
+def test_a_guard_of_any_kind_of_file_is_out_while_it_is_tried_and_back_afterwards(file: str, tmp_path: Path) -> None:
+    guard = next(guard for guard in LISTED if guard.file == file)
+    source = guard.source(REPOSITORY)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(source)
+    with without(guard, tmp_path):
+        assert (tmp_path / file).read_text() == guard.disarmed(source)
+    assert (tmp_path / file).read_text() == source
 
 
 def test_no_guard_is_taken_out_by_a_name_that_does_not_exist(tmp_path: Path) -> None:
