@@ -35,26 +35,30 @@ def main() -> int:
     os.environ.setdefault("JAVA_TOOL_OPTIONS", JAVA)
     with tempfile.TemporaryFile() as of_pages, tempfile.TemporaryFile() as of_values:
         pages, values = _start(SEEN, of_pages), _start(COMPUTES, of_values, NICENESS)
-        ignored = (f"--ignore={path}" for path in (*SEEN, *COMPUTES))
-        first = subprocess.run((*PYTEST, "tests", *ignored), check=False).returncode
-        codes = [first, _ended(pages, of_pages), _ended(values, of_values)]
+        waits = _start(("tests", *(f"--ignore={path}" for path in (*SEEN, *COMPUTES))))
+        codes = [_ended("all else", waits), _ended("pages", pages, of_pages), _ended("values", values, of_values)]
     return next((code for code in codes if code), 0)
 
 
-def _start(paths: Sequence[str], told: IO[bytes], niceness: int = 0) -> subprocess.Popen[bytes]:
+def _start(arguments: Sequence[str], told: IO[bytes] | None = None, niceness: int = 0) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        (*PYTEST, *paths), stdout=told, stderr=subprocess.STDOUT, preexec_fn=lambda: os.nice(niceness) and None
+        (*PYTEST, *arguments),
+        stdout=told,
+        stderr=subprocess.STDOUT if told else None,
+        preexec_fn=(lambda: os.nice(niceness) and None) if niceness else None,
     )
 
 
-def _ended(runner: subprocess.Popen[bytes], told: IO[bytes]) -> int:
-    """What it had to say, told now: lines of several runners at once could not be read."""
-    code = runner.wait()
-    told.seek(0)
-    sys.stdout.flush()
-    sys.stdout.buffer.write(told.read())
-    sys.stdout.flush()
-    return code
+def _ended(name: str, runner: subprocess.Popen[bytes], told: IO[bytes] | None = None) -> int:
+    """What it had to say, told now, because lines of several runners at once could not be read; and what it took of a core."""
+    _, status, used = os.wait4(runner.pid, 0)
+    runner.returncode = os.waitstatus_to_exitcode(status)
+    print(f"{name}: {used.ru_utime + used.ru_stime:.0f} s of a core, servers apart", flush=True)
+    if told is not None:
+        told.seek(0)
+        sys.stdout.buffer.write(told.read())
+        sys.stdout.flush()
+    return runner.returncode
 
 
 if __name__ == "__main__":
