@@ -1489,7 +1489,8 @@ class PostingTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The ERP's document is in our book as the ERP has it; each item's own fact follows.
 
     `opens` and `clears` name our items and are what was changed here: a receipt of ours that the ERP posts too opens nothing.
-    `reverses` is the posting taken back, and `opens` and `clears` are what is taken back of it.
+    `reverses` is the posting taken back, and `opens`, `clears` and `gave` are what is taken back of it. `gave`: lines of the
+    request that it answers by which a discount or difference was given away; it may be given again when the posting is taken back.
     """
 
     account: Reference
@@ -1502,6 +1503,7 @@ class PostingTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
     clears: tuple[Clears, ...] = ()
     reverses: Reference | None = None
     answers: Reference | None = None
+    gave: tuple[AskedLine, ...] = ()
     text: Text = ""
 
 
@@ -1517,6 +1519,7 @@ class TakeBackPosting(Command, frozen=True, kw_only=True, omit_defaults=True):
     opens: tuple[Opens, ...] = ()
     clears: tuple[Clears, ...] = ()
     answers: Reference | None = None
+    gave: tuple[AskedLine, ...] = ()
     text: Text = ""
 
 

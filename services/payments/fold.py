@@ -643,12 +643,15 @@ def _posting_taken(state: State, fact: said.PostingTaken, at: dt.datetime) -> St
         digest=fact.digest,
         opens=() if fact.reverses else fact.opens,
         clears=() if fact.reverses else fact.clears,
+        gave=() if fact.reverses else fact.gave,
     )
     postings = {**state.postings, fact.posting: posted}
     if fact.reverses is not None and (before := state.postings.get(fact.reverses)) is not None:
         postings[fact.reverses] = replace(before, reversed_by=fact.document)
     receipts = {**state.receipts, **_cleared(state, fact)}
     after = replace(state, postings=postings, receipts=receipts)
+    if fact.reverses is not None:
+        after = _given(after, fact.gave, -1)
     if fact.answers is None or after.request is None:
         return after
     return replace(after, request=replace(after.request, state=ANSWERED, posting=fact.posting))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from contracts.envelope import encode_value
 from contracts.message import Fact, Message
 from contracts.payments import (
+    AskedLine,
     Clears,
     EntryPosted,
     ItemPosted,
@@ -216,8 +217,15 @@ def _said(state: State, wish: Known, reverses: str | None, digest: str) -> Itera
         clears=wish.clears,
         reverses=reverses,
         answers=wish.answers if _answers(state, wish) else None,
+        gave=wish.gave if isinstance(wish, TakeBackPosting) else _gave(state, wish),
         text=wish.text,
     )
+
+
+def _gave(state: State, wish: TakePosting) -> tuple[AskedLine, ...]:
+    if state.request is None or not _answers(state, wish):
+        return ()
+    return tuple(line for line in state.request.lines if line.discount_minor or line.difference_minor)
 
 
 def _answers(state: State, wish: Known) -> bool:
@@ -285,6 +293,7 @@ def _reversing(state: State, wish: TakePosting, posting: str, digest: str) -> It
             reverses=before.posting,
             opens=before.opens,
             clears=before.clears,
+            gave=before.gave,
             answers=wish.answers,
             text=wish.text,
         )

@@ -394,7 +394,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A document of the ERP as it was taken: what it opened and cleared here. `asked_back`: the request to reverse it."""
+    """A document of the ERP as it was taken: what it opened and cleared here, and what the request that it answers gave away.
+    `asked_back`: the request to reverse it."""
 
     posting: str
     account: str
@@ -402,6 +403,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: str
     opens: tuple[Opens, ...] = ()
     clears: tuple[Clears, ...] = ()
+    gave: tuple[AskedLine, ...] = ()
     reversed_by: str = ""
     asked_back: str = ""
 
@@ -736,7 +738,8 @@ def _posting_back(message: said.TakeBackPosting | said.PostingTaken) -> Needs:
     needs = dict(_of_erp(message))
     if message.reverses:
         notes = (withdrawn_note_of(line.item) for line in message.clears)
-        needs["items"] = tuple(dict.fromkeys((*needs["items"], *notes)))  # type: ignore[misc]
+        given = (line.item for line in message.gave)
+        needs["items"] = tuple(dict.fromkeys((*needs["items"], *notes, *given)))  # type: ignore[misc]
         needs["postings"] = (own, message.reverses)
     return needs
 

@@ -195,6 +195,18 @@ def test_a_difference_is_given_once_over_all_that_is_asked(books: Books) -> None
     at_rest(books)
 
 
+def test_what_the_erp_takes_back_may_be_given_again(books: Books) -> None:  # P6, P7, A6
+    books.do(cash(RC, 500_00))
+    wish = pays(RC, settles("I1", 100_00, difference=20_00))
+    request = asked(books.do(wish, role="controller"))
+    books.do(document("14001/2026", clears("I1", 120_00), clears(RC, -100_00), answers=request.request))
+    assert books.tables["item"]["I1"].tolerated_minor == 20_00
+    books.do(document("14002/2026", reverses="14001/2026"))
+    assert (books.tables["item"]["I1"].tolerated_minor, standing(books)["I1"]) == (0, 500_00)
+    asked(books.do(wish, role="controller"))
+    at_rest(books)
+
+
 def test_an_advice_is_used_up_by_what_is_asked_and_free_again_when_that_is_declined(books: Books) -> None:  # P4
     books.do(payments.TakeAdvice(account="acme", advice="ADV", amount_minor=500_00, currency="GBP", lines=()))
     books.do(cash(RC, 500_00))

@@ -776,6 +776,13 @@ BOOK_ELSEWHERE = (
         tests=(MIRROR + "test_a_match_that_credits_pay_names_its_receipt_to_claim_and_advice",),
     ),
     Guard(
+        name="what was given with a posting that is reversed is given no more",
+        promise="A6, P6",
+        file="services/payments/fold.py",
+        takes_out=out("after = _given(after, fact.gave, -1)", "after = _given(after, fact.gave, 0)"),
+        tests=(MIRROR + "test_what_the_erp_takes_back_may_be_given_again",),
+    ),
+    Guard(
         name="a clearing is asked back once",
         promise="P1",
         file="services/payments/mirror.py",
