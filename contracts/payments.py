@@ -1490,7 +1490,7 @@ class PostingTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `opens` and `clears` name our items and are what was changed here: a receipt of ours that the ERP posts too opens nothing.
     `reverses` is the posting taken back, and `opens`, `clears` and `gave` are what is taken back of it. `gave`: lines of the
-    request that it answers by which a discount or difference was given away; it may be given again when the posting is taken back.
+    request that it answers by which a discount or difference was given away; once taken back, it may be given again.
     """
 
     account: Reference
