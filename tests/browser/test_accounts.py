@@ -98,6 +98,7 @@ def test_the_work_on_a_stop_has_an_owner_actions_and_notes(desk: Office) -> None
     page.locator("#action-due_on").fill(dt.datetime.now(dt.UTC).date().isoformat())
     page.get_by_role("button", name="Add", exact=True).first.click()
     expect(page.locator(".todo")).to_contain_text("ask for the bank letter")
+    page.wait_for_load_state()  # a page that came of a form: its words stand before its keys do
     page.keyboard.press("w")
     page.keyboard.type("spoke to their director")
     page.get_by_role("button", name="Note", exact=True).click()
