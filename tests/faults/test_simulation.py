@@ -1,4 +1,4 @@
-"""The simulation in CI: two hundred histories without a violation, one seed one history, and it does find what is broken."""
+"""The simulation in CI: sixty histories without a violation, one seed one history, and it does find what is broken."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from deploy.local.settings import REPOSITORY
 from shared.testing import Servers
 
 pytestmark = pytest.mark.slow
-SEEDS = 100
-"""In every run of CI, until a seed costs less: with the ledger in the house 200 are ten minutes of both cores (issue 4 asks for
-200; `make simulate` plays them)."""
+SEEDS = 60
+"""In every run of CI, which is to end well within half an hour on two cores: with the ledger in the house a seed costs 8 to 14
+seconds of a core, database included. Issue 4 asks for 200: `make simulate` plays them."""
 PATIENCE_S = 1_800
 """It runs behind the tests that look at a clock, and is nice to them."""
 
@@ -33,7 +33,7 @@ def simulated(stack: Servers, *arguments: str, sabotage: str = "") -> subprocess
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
-async def test_a_hundred_histories_break_no_rule(stack: Servers) -> None:
+async def test_sixty_histories_break_no_rule(stack: Servers) -> None:
     done = await asyncio.to_thread(simulated, stack, "--seeds", str(SEEDS))
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
