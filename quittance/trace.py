@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from contracts.envelope import Envelope, Unreadable, encode_value, read
 from contracts.message import type_name
-from contracts.orders import RecheckOpened
+from contracts.orders import OrderReleased, RecheckOpened
 from contracts.payments import ReceiveCash, StatementTaken
 from quittance.cast import TRADING
 from quittance.installation import Unusable
@@ -28,6 +28,8 @@ MESSAGES_MAX = 2_000
 """Messages of one trace; a file of a million orders is one flow, and nobody reads that."""
 CAUSES_DEEP_MAX = 16
 """Steps back from what names the order: from a release to the bank's file are six."""
+BRIDGED_MAX = 50
+"""Steps whose timer is looked for: each reads a journal through. A flow of thousands is not read step by step."""
 _FLOW = re.compile(r"[0-9a-f]{32}")
 
 
@@ -81,9 +83,12 @@ async def _require_attached(settings: Settings, name: str) -> None:
 
 async def _with_causes(settings: Settings, steps: list[Step]) -> list[Step]:
     """And what names neither the order nor the flow, and led to what does: cause by cause, as far as there is one."""
-    known, whole, latest = {step.id for step in steps}, list[Step](), steps
+    known, whole, latest, bridged = {step.id for step in steps}, list[Step](), steps, 0
     for _ in range(CAUSES_DEEP_MAX):
-        latest = [step if step.cause in known else await _bridged(settings, step) for step in latest]
+        timed = [step for step in latest if _is_of_timer(step) and step.cause not in known][: BRIDGED_MAX - bridged]
+        bridged += len(timed)
+        found = {step.id: await _bridged(settings, step) for step in timed}
+        latest = [found.get(step.id, step) for step in latest]
         whole += latest
         missing = sorted({step.cause for step in latest if step.cause} - known)
         if not missing:
@@ -94,23 +99,27 @@ async def _with_causes(settings: Settings, steps: list[Step]) -> list[Step]:
     return whole
 
 
+def _is_of_timer(step: Step) -> bool:
+    """A recheck's release, or recognised cash. Other work of timers (a mark reached, a reservation lapsed) has no cause."""
+    released = step.type == type_name(OrderReleased) and step.service == step.actor == "orders"
+    return released or step.type == type_name(ReceiveCash)
+
+
 async def _bridged(settings: Settings, step: Step) -> Step:
     """As caused by what the timer was set for: a timer's own commands are in no journal.
 
-    A group has one recheck at a time, so a recheck's decision answers the opening just before it. Cash is recognised from the
+    A group has one recheck at a time, so a recheck's release answers the opening just before it. Cash is recognised from the
     statement that first landed its entry.
     """
-    if step.service == step.actor == "orders":
+    if step.type == type_name(OrderReleased):
         opening = await _journal(settings, "orders", _OPENING, step.home, step.sequence, type_name(RecheckOpened).encode())
         return replace(step, cause=opening[0].id) if opening else step
-    if step.type == type_name(ReceiveCash):
-        cash = msgspec.json.decode(step.data, type=ReceiveCash)
-        entry = b'"entry":' + encode_value(cash.bank_entry)
-        landing = await _journal(
-            settings, "payments", _LANDING, f"bank/{cash.bank_account}", entry, type_name(StatementTaken).encode()
-        )
-        return replace(step, cause=landing[0].id) if landing else step
-    return step
+    cash = msgspec.json.decode(step.data, type=ReceiveCash)
+    entry = b'"entry":' + encode_value(cash.bank_entry)
+    landing = await _journal(
+        settings, "payments", _LANDING, f"bank/{cash.bank_account}", entry, type_name(StatementTaken).encode()
+    )
+    return replace(step, cause=landing[0].id) if landing else step
 
 
 async def _said(settings: Settings, service: str, name: str) -> list[Envelope]:
