@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 from deploy.local import postgres
+from deploy.local import stack as local_stack
 from deploy.local.settings import from_environment
 from shared.testing import own_home
 
@@ -54,9 +54,7 @@ def server_url() -> Iterator[str]:
         url = postgres.url(own, port)
         yield _by_socket(url, sockets, port) if sockets else url
     finally:
-        postgres.stop(own)
-        postgres.erase(own)
-        shutil.rmtree(own.home, ignore_errors=True)
+        local_stack.erase(own)
 
 
 def _by_socket(url: str, sockets: str, port: int) -> str:
