@@ -5,6 +5,7 @@ Every bound is set on the server, because a client that is stopped cannot enforc
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,18 @@ POSTGRES_PORT = 5432
 KIT_SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 7_417_001
 """Advisory lock taken while a schema is applied, so that instances that start together do it one by one."""
+SCHEMA_TRIES = 5
+"""How often a changed schema meets the locks of instances at work before its error is told; each try waits `LOCK_TIMEOUT`."""
+SHAPE = """
+    with home as (select oid from pg_namespace where nspname = current_schema()), parts(part) as (
+        select concat_ws(':', relname, relkind, attname, atttypid, attnotnull)
+        from home join pg_class on relnamespace = home.oid and relkind in ('r', 'p', 'i', 'I', 'v') and not relispartition
+        left join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+        union all
+        select concat_ws(':', proname, md5(prosrc)) from home join pg_proc on pronamespace = home.oid
+    )
+    select coalesce(md5(string_agg(part, ' ' order by part)), '') from parts"""
+"""Tables, columns, indexes, views and functions as they stand now; ranges of the journal come and go, so they are left out."""
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """For work that is taken up again whatever the database said."""
@@ -81,17 +94,48 @@ async def connect(url: str, lease_s: float, **more: str) -> asyncpg.Connection:
 
 
 async def prepare(settings: Settings, service: str, schema: Path) -> None:
-    """Create the service's database if it is missing and bring its schema up to date. Raises `LoginRefused`."""
+    """Create the service's database if it is missing and bring its schema up to date. Raises `LoginRefused`.
+
+    A schema that was applied and still stands is left alone: applied again it would ask for every table at once, and
+    end in a deadlock with a batch of an instance that is at work. Raises the deadlock after `SCHEMA_TRIES`.
+    """
     await create_database(settings, service)
     # A table of an earlier release is read through once when it is changed, however long that takes.
     connection = await connect(settings.database(service), settings.lease_s, statement_timeout="0")
     try:
         await connection.execute("select pg_advisory_lock($1)", SCHEMA_LOCK)
-        await connection.execute(KIT_SCHEMA.read_text())
-        await connection.execute(schema.read_text())
+        scripts = (KIT_SCHEMA.read_text(), schema.read_text())
+        if not await _stands(connection, scripts):
+            await _apply(connection, scripts)
         await _check_installation(connection, settings)
     finally:
         await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection, scripts: tuple[str, ...]) -> None:
+    """Each script in a transaction of its own; again when the work of another instance was in its way."""
+    for attempt in range(1, SCHEMA_TRIES + 1):
+        try:
+            for script in scripts:
+                await connection.execute(script)
+            break
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
+            if attempt == SCHEMA_TRIES:
+                raise
+    await connection.execute("delete from schema_applied")
+    await connection.execute("insert into schema_applied values ($1, $2)", _digest(scripts), await connection.fetchval(SHAPE))
+
+
+async def _stands(connection: asyncpg.Connection, scripts: tuple[str, ...]) -> bool:
+    """Whether just these scripts were the last applied, and what they made is as they left it."""
+    if not await connection.fetchval("select to_regclass('schema_applied') is not null"):
+        return False
+    applied = await connection.fetchrow("select scripts, shape from schema_applied")
+    return applied is not None and tuple(applied) == (_digest(scripts), await connection.fetchval(SHAPE))
+
+
+def _digest(scripts: tuple[str, ...]) -> str:
+    return hashlib.sha256("\0".join(scripts).encode()).hexdigest()
 
 
 async def create_database(settings: Settings, service: str) -> None:

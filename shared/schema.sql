@@ -2,6 +2,10 @@
 
 create table if not exists installation (key text primary key, value text not null);
 
+-- The scripts that were applied last, as a digest, and the shape of what they made (database.py): as long as both are the
+-- same, a start leaves the tables alone.
+create table if not exists schema_applied (scripts text not null, shape text not null);
+
 create table if not exists instance (id text primary key, seen_at timestamptz not null);
 
 -- One row a partition: who writes it (holder), under which epoch, until when. It is both the assignment and the fence.

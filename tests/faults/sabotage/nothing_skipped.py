@@ -8,6 +8,7 @@ QUEUES = SKIPPED + "test_a_group_whose_message_raises_queues_in_order_while_othe
 POISON = "tests/kit/test_poison.py::"
 PLACING = "tests/kit/test_placing.py::"
 REFUSALS = "tests/kit/test_refusals.py::"
+APPLIED = "tests/kit/test_schema_applied.py::"
 BOUNDS = "tests/kit/test_connection_bounds.py::"
 
 GUARDS = (
@@ -243,6 +244,27 @@ GUARDS = (
         file="shared/database.py",
         takes_out=out('"lock_timeout": LOCK_TIMEOUT,', ""),
         tests=(BOUNDS + "test_every_bound_is_set_on_the_server",),
+    ),
+    Guard(
+        name="a schema that stands is left alone while others work",
+        promise="4",
+        file="shared/database.py",
+        takes_out=out("if not await _stands(connection, scripts):", "if True:"),
+        tests=(APPLIED + "test_a_schema_that_stands_is_left_alone_while_a_batch_is_under_way",),
+    ),
+    Guard(
+        name="a schema is applied again when what it made is not as it was left",
+        promise="4",
+        file="shared/database.py",
+        takes_out=out("== (_digest(scripts), await connection.fetchval(SHAPE))", "and applied[0] == _digest(scripts)"),
+        tests=(APPLIED + "test_what_is_missing_comes_back_at_the_next_start",),
+    ),
+    Guard(
+        name="a start that meets a batch in a deadlock tries again",
+        promise="4",
+        file="shared/database.py",
+        takes_out=out("if attempt == SCHEMA_TRIES:", "if True:"),
+        tests=(APPLIED + "test_a_changed_schema_that_meets_a_batch_in_a_deadlock_is_applied_after_it",),
     ),
     # refusals
     Guard(
