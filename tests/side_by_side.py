@@ -1,9 +1,9 @@
-"""All tests by runners side by side: two that wait for servers and pages, and, behind them, one that only computes.
+"""All tests by runners side by side: two that wait for servers and pages, and, behind them, two that only compute.
 
 python -m tests.side_by_side
 
-The last runner is nice to the others, whose tests look at a clock. Each has servers of its own; the exit code is that of the
-first that failed, and all print their own closing lines.
+The last two are nice to the others, whose tests look at a clock, and have both cores when those have ended. Each has servers of
+its own; the exit code is that of the first that failed, and all print their own closing lines.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import IO
 
 SEEN = ("tests/browser", "tests/console")
 """Pages and their rows. All else that waits for servers is the first runner's: about as long."""
-COMPUTES = (
-    "tests/models",
-    "tests/gateway",
-    "tests/contracts",
-    "tests/faults/test_simulation.py",
-    "tests/faults/test_sabotage.py",
-)
+VALUES = ("tests/models", "tests/gateway", "tests/contracts", "tests/faults/test_sabotage.py")
+HISTORIES = ("tests/faults/test_simulation.py",)
 """Values, and histories on virtual time: however slowly they run, they show the same."""
 NICENESS = 19
 JAVA = "-XX:TieredStopAtLevel=1"
@@ -33,10 +29,15 @@ PYTEST = (sys.executable, "-m", "pytest")
 
 def main() -> int:
     os.environ.setdefault("JAVA_TOOL_OPTIONS", JAVA)
-    with tempfile.TemporaryFile() as of_pages, tempfile.TemporaryFile() as of_values:
-        pages, values = _start(SEEN, of_pages), _start(COMPUTES, of_values, NICENESS)
-        waits = _start(("tests", *(f"--ignore={path}" for path in (*SEEN, *COMPUTES))))
-        codes = [_ended("all else", waits), _ended("pages", pages, of_pages), _ended("values", values, of_values)]
+    behind = {"pages": (SEEN, 0), "values": (VALUES, NICENESS), "histories": (HISTORIES, NICENESS)}
+    with ExitStack() as stack:
+        started = {}
+        for name, (paths, niceness) in behind.items():
+            told = stack.enter_context(tempfile.TemporaryFile())
+            started[name] = (_start(paths, told, niceness), told)
+        apart = [path for paths, _ in behind.values() for path in paths]
+        waits = _start(("tests", *(f"--ignore={path}" for path in apart)))
+        codes = [_ended("all else", waits), *(_ended(name, runner, told) for name, (runner, told) in started.items())]
     return next((code for code in codes if code), 0)
 
 

@@ -148,7 +148,7 @@ def _shrink(ending: Ending, plays_max: int, url: str) -> None:
         print(f"seed {ending.seed} breaks {again.rule or 'no rule'} when it is played again: something outside it had a part")
         server.close()
         return
-    history = shrunk(whole, ending.rule, server, lambda text: print(f"  {text}", flush=True), plays_max)
+    history = shrunk(whole, ending, server, lambda text: print(f"  {text}", flush=True), plays_max)
     last = play(history, server, traced=True)
     server.close()
     FAILED.mkdir(parents=True, exist_ok=True)

@@ -117,15 +117,18 @@ async def _unless_broken(house: House, story: object) -> None:
 # --- shrinking ------------------------------------------------------------------------------------------------------
 
 
-def shrunk(history: History, rule: str, server: Server, tell: Callable[[str], None], plays_max: int) -> History:
+def shrunk(history: History, broken: Ending, server: Server, tell: Callable[[str], None], plays_max: int) -> History:
     """The shortest history found that breaks the same rule: parts are left out while it still does."""
     plays = 0
 
     def breaks(shorter: History) -> bool:
         nonlocal plays
         plays += 1
-        return play(shorter, server).rule == rule
+        return play(shorter, server).rule == broken.rule
 
+    if breaks(begun := _until(history, broken.simulated_s)):
+        history = begun
+        tell(f"{len(history.troubles)} troubles, {len(history.deeds)} deeds until it broke")
     for field in ("troubles", "deeds", "troubles"):
         size = max(len(getattr(history, field)) // 2, 1)
         while size and plays < plays_max:
@@ -134,6 +137,12 @@ def shrunk(history: History, rule: str, server: Server, tell: Callable[[str], No
             if not cut or size > len(getattr(history, field)):
                 size //= 2
     return history
+
+
+def _until(history: History, at: float) -> History:
+    """Without what was to come after this moment."""
+    begun = {field: tuple(each for each in getattr(history, field) if each.at <= at) for field in ("troubles", "deeds")}
+    return replace(history, **begun)
 
 
 def _without_chunks(history: History, field: str, size: int, breaks: Callable[[History], bool]) -> tuple[History, bool]:
