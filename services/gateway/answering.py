@@ -82,7 +82,8 @@ def check_media(request: Request, *allowed: str) -> str:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in allowed:
         detail = f"{media or 'no Content-Type'!r} is not taken here; send one of: {', '.join(allowed)}"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, [Fault("Content-Type", detail, f"send {allowed[0]}")])
+        fault = Fault("Content-Type", detail, f"send Content-Type: {allowed[0]}")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, [fault])
     return media
 
 

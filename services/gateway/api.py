@@ -59,7 +59,7 @@ FILE_MEDIA = (
     "application/octet-stream",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
-BANK_MEDIA = (*FILE_MEDIA, "application/xml", "text/xml", "text/plain", "message/rfc822")
+BANK_MEDIA = ("text/plain", *FILE_MEDIA, "application/xml", "text/xml", "message/rfc822")
 BANK_TYPES = (TakeStatement, TakeAdvice, PostItem)
 """What a bank's or payer's file may hold; which it is, reading tells."""
 BAD_SHOWN_MAX = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
+from quittance.map import README, REPOSITORY
 from services.gateway import flows, quarantine, uploads
 from services.gateway.credentials import Credential, development
 from services.gateway.reading import TRIES_MAX
@@ -27,6 +29,7 @@ INVOICES = "account,item,kind,amount,currency,document_on,due_on\n"
 BANK = "GB29NWBK60161331926819"
 STATEMENT = "bank_account,statement,booked_on,amount,currency,payer,text,balance\n"
 ADVICE = "payment_reference,payer,currency,document,amount\nP-9,Castle Mobile,GBP,INV-1,90.00\n"
+BANK_LINE = re.compile(r"-H '(Content-Type): ([^']+)' \\\n +--data-binary @(\S+) 'localhost:8080(/v1/files/bank\S*)'")
 CSV = {"Content-Type": "text/csv"}
 EVENT = {"Content-Type": "application/cloudevents+json", "Prefer": "wait=20"}
 
@@ -218,6 +221,17 @@ def test_bank_files_are_for_credentials_that_may_and_see_all(running: House, cli
         found = sent(other, "bank", statement("2026-9", "1.00"))
         assert (found["state"], "may not send payments.take_statement" in found["failure"]) == ("refused", True)
         assert sent(other, "bank", ADVICE.replace("P-9", "P-10"), account="A1")["outcomes"] == {"taken": 1}
+
+
+def test_the_line_of_the_readme_that_sends_a_bank_file_is_taken(client: httpx.Client) -> None:
+    said = BANK_LINE.search(README.read_text())
+    assert said is not None, "the README says how a bank file is sent"
+    header, media, file, path = said.groups()
+    answer = client.post(path, content=(REPOSITORY / file).read_bytes(), headers={header: media})
+    assert answer.status_code == 202, answer.text
+    assert counts(finished(client, answer.json()["flow"]))[3] == 0
+    refused = client.post(path, content=b"", headers={header: "application/x-www-form-urlencoded"})
+    assert refused.json()["errors"][0]["mend"] == f"send {header}: {media}"
 
 
 # --- the cash desk --------------------------------------------------------------------------------------------------
