@@ -34,7 +34,7 @@ from shared.testing import Servers
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-ROWS = 1_500
+ROWS = 900
 RUN_S_MAX = 300
 LEASE_S = "2"
 """Short, so that a new instance may take over soon after a kill."""
@@ -222,7 +222,7 @@ def test_killed_three_times_the_order_desk_says_the_same_facts(
 ) -> None:
     installation.batch_max = 2  # small, so that the desk is still at work when the third kill comes; the facts are the same
     process = installation.start("run", *files.arguments, "--once", "--no-trade")
-    killed = kill_orders(installation, 3, first_after=320, then_every=60, process=process)
+    killed = kill_orders(installation, 3, first_after=190, then_every=40, process=process)
     result = last_line(process)
     assert killed == 3
     assert adds_up(result, files)
@@ -245,7 +245,7 @@ def test_with_the_trade_on_every_order_is_decided_once_though_the_desk_is_killed
 ) -> None:
     installation.batch_max = 2
     process = installation.start("run", *files.arguments, "--once", "--trade")
-    killed = kill_orders(installation, 3, first_after=450, then_every=150, process=process)
+    killed = kill_orders(installation, 3, first_after=270, then_every=90, process=process)
     result = last_line(process)
     decided = asyncio.run(first_decisions(installation))
     assert killed == 3
