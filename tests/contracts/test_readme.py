@@ -6,12 +6,16 @@ import re
 
 import pytest
 
-from quittance.map import OWNS, README, REPOSITORY, services, with_map
+from quittance.map import MAP, OWNS, README, REPOSITORY, services, whole, with_map
 
 
 def test_the_map_of_services_in_the_readme_equals_the_code() -> None:
     text = README.read_text()
     assert with_map(text) == text, "run `python -m quittance.map`"
+
+
+def test_the_map_of_messages_equals_the_code() -> None:
+    assert MAP.read_text() == whole(), "run `python -m quittance.map`"
 
 
 def test_a_readme_without_its_marks_is_refused_with_the_mend() -> None:
