@@ -444,6 +444,23 @@ class EntrySetAside(Fact, frozen=True, kw_only=True, omit_defaults=True):
     by: Text = ""
 
 
+class TakeEntry(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody owns this entry in suspense, and finds out whose it is (P7)."""
+
+    bank_account: Reference
+    entry: Reference
+    owner: Reference
+    note: Text = ""
+
+
+class EntryTaken(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    bank_account: Reference
+    entry: Reference
+    owner: Reference
+    note: Text = ""
+    by: Text = ""
+
+
 # --- cash on an account ---------------------------------------------------------------------------------------------
 
 

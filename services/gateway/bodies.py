@@ -81,6 +81,7 @@ SENDABLE: frozenset[type[Command]] = frozenset(
         payments.TakeStatement,
         payments.RecogniseCash,
         payments.SetAsideEntry,
+        payments.TakeEntry,
         payments.AllocateCash,
         payments.UnallocateCash,
         payments.KeepOnAccount,

@@ -21,6 +21,7 @@ from contracts.payments import (
     RecogniseCash,
     SetAsideEntry,
     StopRefund,
+    TakeEntry,
     TakeStatement,
     home_of_bank,
 )
@@ -84,7 +85,7 @@ async def addressed(connection: asyncpg.Connection | asyncpg.Pool, command: Comm
         case ClosePeriod():
             check_sees_all(who)
             return Addressed(command.account, command)
-        case TakeStatement() | SetAsideEntry() | MakePaymentFile() | StopRefund():
+        case TakeStatement() | SetAsideEntry() | TakeEntry() | MakePaymentFile() | StopRefund():
             check_sees_all(who)
             return Addressed(home_of_bank(command.bank_account), command)
         case RecogniseCash():

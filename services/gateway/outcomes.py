@@ -78,6 +78,7 @@ OUTCOMES: Mapping[type[Message], str] = {
     payments.StatementRefused: "refused",
     payments.CashRecognised: "recognised",
     payments.EntrySetAside: "set aside",
+    payments.EntryTaken: "taken",
     payments.CashAllocated: "allocated",
     payments.CashUnallocated: "unallocated",
     payments.CashKeptOnAccount: "kept on account",

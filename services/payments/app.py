@@ -44,6 +44,7 @@ HEARS: Mapping[type[Message], Decide] = {
     said.ConfirmEntries: bank.confirm,
     said.RecogniseCash: bank.recognise,
     said.SetAsideEntry: bank.set_aside,
+    said.TakeEntry: bank.take,
     said.DropEntry: bank.drop,
     said.TakeBackCash: bank.take_back,
     said.ReceiveCash: mirror.lands(cash.receive),

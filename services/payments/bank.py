@@ -23,6 +23,7 @@ from contracts.payments import (
     EntriesConfirmed,
     EntryDropped,
     EntrySetAside,
+    EntryTaken,
     Posting,
     ReceiveCash,
     RecogniseCash,
@@ -32,6 +33,7 @@ from contracts.payments import (
     StatementRepeated,
     StatementTaken,
     TakeBackCash,
+    TakeEntry,
     TakeStatement,
     WithdrawCash,
 )
@@ -289,9 +291,25 @@ def _not_to_set_aside(landed: Landed, wish: SetAsideEntry) -> Refusal | None:
     allowed = (ledger.CHARGES, ledger.BANK, ledger.REFUNDS, ledger.EXCHANGE)
     if wish.ledger not in allowed:
         return Refusal("wrong_ledger", f"{wish.ledger!r}: what is nobody's payment goes to one of {', '.join(allowed)}")
+    return _not_waiting(landed)
+
+
+def _not_waiting(landed: Landed) -> Refusal | None:
     if landed.state not in (NEW, UNRECOGNISED):
         return Refusal("not_waiting", f"it is {landed.state.replace('_', ' ')} already")
     return None
+
+
+def take(state: State, wish: TakeEntry, moment: Moment) -> Iterable[Fact]:
+    """Only what waits has an owner to find out whose it is."""
+    landed = state.landed.get(place(wish.bank_account, wish.entry))
+    if landed is None:
+        return _unknown(wish.bank_account, wish.entry)
+    if refusal := _not_waiting(landed):
+        return refusal.of(wish.bank_account, wish.entry)
+    if landed.owner == wish.owner and not wish.note:
+        return unneeded(wish.bank_account, wish.entry)
+    return [EntryTaken(bank_account=wish.bank_account, entry=wish.entry, owner=wish.owner, note=wish.note, by=moment.actor)]
 
 
 # --- back again -----------------------------------------------------------------------------------------------------

@@ -225,6 +225,10 @@ def _set_aside(state: State, fact: said.EntrySetAside, at: dt.datetime) -> State
     return _with_entry(state, fact.bank_account, fact.entry, state=SET_ASIDE, aside=fact.ledger)
 
 
+def _entry_taken(state: State, fact: said.EntryTaken, at: dt.datetime) -> State:
+    return _with_entry(state, fact.bank_account, fact.entry, owner=fact.owner)
+
+
 def _dropped(state: State, fact: said.EntryDropped, at: dt.datetime) -> State:
     known = state.known[alike_of(fact.content)]
     assert known is not None, "only an intraday entry is dropped"
@@ -709,6 +713,7 @@ FOLDS: Mapping[type[Message], Callable[[State, Any, dt.datetime], State]] = {
     said.CashRecognised: _cash_recognised,
     said.CashUnrecognised: _cash_unrecognised,
     said.EntrySetAside: _set_aside,
+    said.EntryTaken: _entry_taken,
     said.EntryDropped: _dropped,
     said.CashTakenBack: _taken_back,
     said.CashReceived: _received,

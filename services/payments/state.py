@@ -203,6 +203,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     receipt: str = ""
     rounds: int = 0
     aside: str = ""
+    owner: str = ""
 
     @property
     def new_at(self) -> str | None:
@@ -801,6 +802,8 @@ _NEEDS: dict[type[Message], Callable[[Any], Needs]] = {
     said.CashUnrecognised: _entry,
     said.SetAsideEntry: _entry,
     said.EntrySetAside: _entry,
+    said.TakeEntry: _entry,
+    said.EntryTaken: _entry,
     said.DropEntry: _intraday,
     said.EntryDropped: _intraday,
     said.TakeBackCash: _entry,

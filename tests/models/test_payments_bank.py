@@ -22,6 +22,7 @@ from contracts.payments import (
     EntryDropped,
     EntryPosted,
     EntrySetAside,
+    EntryTaken,
     GiveBackCash,
     RecogniseCash,
     SetAsideEntry,
@@ -29,6 +30,7 @@ from contracts.payments import (
     StatementRepeated,
     StatementTaken,
     TakeBackCash,
+    TakeEntry,
     UnallocateCash,
     UndoMatch,
     WithdrawCash,
@@ -57,6 +59,10 @@ def dropped(books: Books, name: str) -> DropEntry:
 def receipt_of(books: Books) -> Any:
     (found,) = [row for row in books.tables["receipt"].values() if row.state != "gone"]
     return found
+
+
+def landed_of(books: Books, name: str) -> Any:
+    return books.tables["landed"][f"{BANK}/{name}"]
 
 
 # --- statements -----------------------------------------------------------------------------------------------------
@@ -360,6 +366,27 @@ def test_what_has_an_account_is_not_set_aside(books: Books) -> None:
     books.do(recognised("S1/1"))
     (refused,) = books.do(SetAsideEntry(bank_account=BANK, entry="S1/1", ledger="bank_charges", reason="fees"))
     assert refused.reason == "not_waiting"
+
+
+def test_an_entry_in_suspense_has_an_owner_until_it_has_an_account(books: Books) -> None:  # P7
+    books.do(statement("S1", entry("1", 500_00)))
+    take = TakeEntry(bank_account=BANK, entry="S1/1", owner="rose")
+    (taken,) = books.do(take)
+    assert isinstance(taken, EntryTaken) and (taken.owner, taken.note) == ("rose", "")
+    assert of(CommandUnneeded, books.do(take))
+    assert of(EntryTaken, books.do(replace(take, owner="tom", note="asks the bank")))
+    assert landed_of(books, "S1/1").owner == "tom"
+    books.do(recognised("S1/1"))
+    (refused,) = books.do(take)
+    assert refused.reason == "not_waiting"
+    back = TakeBackCash(bank_account=BANK, entry="S1/1", receipt=receipt_of(books).receipt, from_account="acme", reason="no")
+    books.do(back)
+    assert landed_of(books, "S1/1").owner == "tom", "who had it has it again"
+
+
+def test_an_entry_that_there_is_not_has_no_owner(books: Books) -> None:
+    (refused,) = books.do(TakeEntry(bank_account=BANK, entry="none", owner="rose"))
+    assert isinstance(refused, CommandRefused) and refused.reason == "unknown_entry"
 
 
 # --- closed periods --------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from contracts.payments import (
     Settle,
     TakeAdvice,
     TakeCash,
+    TakeEntry,
     TakeStatement,
     UnallocateCash,
 )
@@ -60,6 +61,7 @@ steps = st.one_of(
     st.tuples(st.just("state"), small, entries, st.booleans(), st.sampled_from(["GBP", "GBP", "EUR", "JPY"]), days),
     st.tuples(st.just("recognise"), picks, accounts, st.booleans()),
     st.tuples(st.just("set aside"), picks),
+    st.tuples(st.just("take entry"), picks),
     st.tuples(st.just("drop"), picks),
     st.tuples(st.just("allocate"), picks, lines, st.sampled_from(["controller", "director", ""]), st.booleans()),
     st.tuples(st.just("allocate"), picks, lines, st.sampled_from(["controller", "director", ""]), st.booleans()),
@@ -190,6 +192,11 @@ def _set_aside(at: Played, pick: int) -> None:
         at.taken_in(SetAsideEntry(bank_account=BANK, entry=landed.entry.entry, ledger="bank_charges", reason="fees"))
 
 
+def _take_entry(at: Played, pick: int) -> None:
+    if landed := _chosen(at.books.tables["landed"].values(), pick):
+        at.taken_in(TakeEntry(bank_account=BANK, entry=landed.entry.entry, owner="ben"))
+
+
 def _drop(at: Played, pick: int) -> None:
     if drop := _chosen(drops(at.books), pick):
         at.taken_in(drop)
@@ -270,6 +277,7 @@ DO: dict[str, Callable[..., None]] = {
     "state": _state,
     "recognise": _recognise,
     "set aside": _set_aside,
+    "take entry": _take_entry,
     "drop": _drop,
     "allocate": _allocate,
     "unallocate": _unallocate,

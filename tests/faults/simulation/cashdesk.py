@@ -213,6 +213,16 @@ def _of_receipt(message: Callable[[Receipt], Message]) -> Do:
     return wished
 
 
+async def _taken(deed: Deed, connection: asyncpg.Connection) -> Wish | None:
+    """What waits on the account, else an entry in suspense."""
+    if receipt := await _waiting(deed, connection):
+        return Wish(receipt.home, payments.TakeCash(account=receipt.account, receipt=receipt.receipt, owner="carl"))
+    if landed := await _suspended(deed, connection):
+        taken = payments.TakeEntry(bank_account=landed.bank_account, entry=landed.entry.entry, owner="carl")
+        return Wish(home_of_bank(landed.bank_account), taken)
+    return None
+
+
 Do = Callable[[Deed, asyncpg.Connection], Awaitable[Wish | None]]
 DEEDS: Mapping[str, Do] = {
     "invoice": _billed,
@@ -231,6 +241,6 @@ DEEDS: Mapping[str, Do] = {
         lambda r: payments.KeepOnAccount(account=r.account, receipt=r.receipt, reason="agreed", version=r.version)
     ),
     "retry": _of_receipt(lambda r: payments.RetryCash(account=r.account, receipt=r.receipt)),
-    "take": _of_receipt(lambda r: payments.TakeCash(account=r.account, receipt=r.receipt, owner="carl")),
+    "take": _taken,
 }
 """Every deed that is mail for the ledger."""
