@@ -18,7 +18,7 @@ from services.console.receivables.allocating import Unfit
 from services.payments import paid_out
 from shared.testing import Servers
 from tests.console.receivables_stage import Ledger, Office, house_of, office
-from tests.models.payments_books import BANK, TODAY, cash, credit_note, entry, invoice, of, statement
+from tests.models.payments_books import BANK, TODAY, cash, credit_note, entry, invoice, of, pays, statement
 
 pytestmark = pytest.mark.stack
 
@@ -178,6 +178,25 @@ async def test_what_is_no_wish_is_said_in_words(desk: Office) -> None:
         assert answer.status_code == 422, answer.text
     with pytest.raises(Unfit, match="which day"):
         moving.command_of({"do": "file", "bank_account": BANK, "refunds": "PO-1", "currency": "GBP"})
+
+
+@pytest.mark.parametrize(("do", "item"), [("write_off", "I2"), ("refund", "C1")])
+@pytest.mark.parametrize("typed", ["-5", "0", "-0.00"])
+async def test_an_amount_that_is_not_above_zero_is_sent_back_and_never_turned_round(  # P10, P11
+    desk: Office, do: str, item: str, typed: str
+) -> None:
+    answer = await act(desk, "rose", do, account="acme", item=item, amount=typed, reason="too small", evidence="policy")
+    assert answer.status_code == 422 and f"The amount is more than nothing: {typed} is not" in answer.text, answer.text
+    assert f'value="{typed}"' in answer.text and not desk.wished
+
+
+async def test_an_approval_promises_only_what_is_so_if_the_item_was_settled_meanwhile(desk: Office) -> None:  # P11
+    await act(desk, "rose", "write_off", account="acme", item="I2", reason="too small", evidence="policy")
+    desk.ledger.do(pays("R1", ("I2", 8_00)))
+    await desk.catch_up()
+    answer = await act(desk, "tom", "approve", account="acme", request=await request_of(desk, "I2"))
+    assert "It is carried out if so much is still open" in answer.text and ">declined<" in answer.text, answer.text
+    assert desk.ledger.item("I2").open_minor == 0
 
 
 # --- monthly runs -----------------------------------------------------------------------------------------------------

@@ -66,13 +66,16 @@ def _proposal(kind: type[Command]) -> Callable[[Form, Item | None], Command]:
 
 
 def _amount(text: str, item: Item) -> int:
-    """What was typed, or all that is open."""
+    """What was typed, or all that is open. What is above zero, of a credit too: a sign that is dropped would be another wish."""
     if not text.strip():
         return abs(item.open_minor)
     try:
-        return abs(amounts.minor_of(text, item.currency))
+        minor = amounts.minor_of(text, item.currency)
     except amounts.NoAmount as error:
         raise Unfit(f"The amount: {error}.") from error
+    if minor <= 0:
+        raise Unfit(f"The amount is more than nothing: {text.strip()} is not; leave it empty for all that is open.")
+    return minor
 
 
 def _file(form: Form, item: Item | None) -> Command:
@@ -125,7 +128,8 @@ def told_of(form: Form, outcome: Outcome, currency: str) -> str:
 
 
 _SAID = {
-    "approve": "Approved. It is carried out now; a refund then waits for the next payment file.",
+    "approve": "Approved. It is carried out if so much is still open, and a refund then waits for the next payment file; "
+    "what became of it stands below.",
     "decline": "Declined; whoever asked sees your reason.",
     "reverse": "The write-off is taken back; its item is open again.",
     "note": "The details of {account} are noted. They pay nothing until somebody else has called the customer back.",
