@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from services.console.clearing import article
 from services.console.people import ROLES
+from services.console.receivables.house import house
 from services.console.wishes import Outcome
 from shared.credit.reasons import amount
 
@@ -28,6 +29,17 @@ def in_words(detail: str, currency: str) -> str:
         if found := shape.fullmatch(detail):
             return say(found, currency)
     return _sentence(_without_codes(detail, currency))
+
+
+APPROVED_BUT = "approved, but: "
+"""How the ledger begins the reason of a payout that was approved and could not be carried out; its refusal follows."""
+
+
+def why_declined(reason: str, currency: str) -> str:
+    """Of a payout: what a person wrote as it was written, what the ledger said in words."""
+    if not reason.startswith(APPROVED_BUT):
+        return reason
+    return APPROVED_BUT + in_words(reason.removeprefix(APPROVED_BUT), currency).removesuffix(".")
 
 
 def nobody(checks: Iterable[str]) -> str:
@@ -107,11 +119,17 @@ _OF_KIND = {
     "terms": "New terms on a limit of {}",
     "opening": "Opening an account with a limit of {}",
     "cover": "Insurance of {}",
+    "refund": "A refund of {}",
+    "write_off": "A write-off of {}",
+    "write_back": "A write-back of {}",
 }
+_PAYOUTS = ("refund", "write_off", "write_back")
+"""Their authority is counted in base currency, whatever the account trades in."""
 
 
 def _account_beyond(found: re.Match[str], currency: str) -> str:
-    what = _OF_KIND.get(found["kind"], f"{found['kind'].capitalize()} of {{}}").format(_money(found["minor"], currency))
+    code = house().base_currency if found["kind"] in _PAYOUTS else currency
+    what = _OF_KIND.get(found["kind"], f"{found['kind'].capitalize()} of {{}}").format(_money(found["minor"], code))
     sender = found["role"] if " " in found["role"] else a_role(found["role"])
     roles = [a_role(role) for role in found["roles"].split(" or ") if role]
     return f"{what} is beyond {sender}; {'it takes ' + ' or '.join(roles) if roles else 'nobody has that authority'}."
@@ -125,9 +143,25 @@ def _too_much(found: re.Match[str], currency: str) -> str:
     return f"The lines take {_money(found['minor'], currency)}, and {_money(found['left'], currency)} of the receipt is left."
 
 
+def _too_much_set_off(found: re.Match[str], currency: str) -> str:
+    return (
+        f"The lines take {_money(found['minor'], currency)}, and {_money(found['left'], currency)} of {found['credit']} is open."
+    )
+
+
+_WISHED = {
+    "to be settled": "would be settled",
+    "to be set off": "would be set off",
+    "to be cleared": "would be cleared",
+    "asked for": "is asked for",
+}
+
+
 def _not_open(found: re.Match[str], currency: str) -> str:
     code = found["code"]
-    return f"{found['item']}: {_money(found['minor'], code)} would be settled, and {_money(found['open'], code)} of it is open."
+    whole = f"its {_money(found['whole'], code)}" if found["whole"] else "it"
+    wished = f"{_money(found['minor'], code)} {_WISHED[found['wished']]}"
+    return f"{found['item']}: {wished}, and {_money(found['open'], code)} of {whole} is open."
 
 
 def _difference(found: re.Match[str], currency: str) -> str:
@@ -146,6 +180,55 @@ def _known_as(found: re.Match[str], currency: str) -> str:
     return _sentence(f"it is {found['state']} already{found['of'] or ''}; give it back from there first")
 
 
+def _wrong_kind(found: re.Match[str], currency: str) -> str:
+    kinds = " or ".join(article(_spaced(kind)) for kind in found["kinds"].split(" or "))
+    return f"{found['item']} is {article(_spaced(found['kind']))}; {found['rule']} {kinds}{found['end']}."
+
+
+def _wrong_sign(found: re.Match[str], currency: str) -> str:
+    minor = _money(found["minor"], currency)
+    return f"{found['item']}: {article(_spaced(found['kind']))} of {minor}; debts are positive, credits negative."
+
+
+def _known_item(found: re.Match[str], currency: str) -> str:
+    kind, minor = article(_spaced(found["kind"])), _money(found["minor"], found["code"] or currency)
+    return f"{found['item']} is known as {kind} of {found['account']} over {minor}{found['mend'] or ''}."
+
+
+def _wish_before(found: re.Match[str], currency: str) -> str:
+    minor = _money(found["minor"], currency)
+    return f"The same wish asked for {minor} of {found['item']} before; give another wish a key of its own."
+
+
+def _card_before(found: re.Match[str], currency: str) -> str:
+    minor = _money(found["minor"], found["code"])
+    return f"Payment {found['payment']} was another one, of {minor}; give each a key of its own."
+
+
+def _card_told(found: re.Match[str], currency: str) -> str:
+    minor, asked = _money(found["minor"], currency), _money(found["asked"], currency)
+    return f"The acquirer says {minor}, and {asked} was asked for; settle it with the acquirer."
+
+
+def _not_captured(found: re.Match[str], currency: str) -> str:
+    minor, left = _money(found["minor"], currency), _money(found["left"], currency)
+    return f"{minor} would be paid back, and {left} of this payment is with us."
+
+
+def _total(found: re.Match[str], currency: str) -> str:
+    minor, total = _money(found["minor"], currency), _money(found["total"], currency)
+    return f"The lines add up to {minor}, the total says {total}. {_sentence(found['mend'])}"
+
+
+def _takes_a(found: re.Match[str], currency: str) -> str:
+    roles = " or ".join(a_role(role) for role in found["roles"].split(" or "))
+    return _sentence(f"{found['what']} takes {roles}")
+
+
+def _spaced(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
 _SHAPES: tuple[Shape, ...] = tuple(
     (re.compile(shape), say)
     for shape, say in (
@@ -155,16 +238,41 @@ _SHAPES: tuple[Shape, ...] = tuple(
         (r"A part is more than 0 and less than the (?P<minor>\d+) minor units that wait; .*", _no_part),
         (r"(?P<level>The next level|\w+) is not above where .+ is\. Levels: (?P<levels>.+)\.", _not_above),
         (r".+ is (?P<outcome>\w+): only an order that is held or referred can be worked on\.", _no_more),
-        (r"(?P<kind>\w+) at (?P<minor>-?\d+) is beyond (?P<role>.+) \(.*\); (?:ask|it takes) a (?P<roles>.*)", _account_beyond),
+        (
+            r"(?P<kind>\w+) (?:at|of) (?P<minor>-?\d+) is beyond (?P<role>.+) \(.*\); (?:ask|it takes) a (?P<roles>.*)",
+            _account_beyond,
+        ),
         (r"(?P<kind>\w+) is never fixed by one person alone \(.*", _four_eyes),
         (r"the lines take (?P<minor>-?\d+), of the receipt (?P<left>-?\d+) are unallocated \(minor units\)", _too_much),
-        (r"(?P<item>.+): (?P<minor>-?\d+) to be settled, (?P<open>-?\d+) (?P<code>[A-Z]{3}) open \(minor units\)", _not_open),
+        (r"the lines take (?P<minor>-?\d+), of (?P<credit>.+) (?P<left>-?\d+) are open \(minor units\)", _too_much_set_off),
+        (
+            r"(?P<item>.+): (?P<minor>-?\d+) (?P<wished>to be settled|to be set off|to be cleared|asked for), "
+            r"(?P<open>-?\d+)(?: of (?P<whole>-?\d+))? (?P<code>[A-Z]{3}) open \(minor units\)",
+            _not_open,
+        ),
         (
             r"(?P<item>.+): a difference of (?P<minor>\d+) in all is beyond (?P<role>.+); (?P<most>\d+) at most \(.*\)",
             _difference,
         ),
         (r"(?P<item>.+): a discount of (?P<minor>-?\d+) in all, its terms give (?P<most>-?\d+) \(minor units\); .*", _discount),
         (r"it is (?P<state>[a-z ]+) already(?P<of>, of .+)?; give it back from there first", _known_as),
+        (
+            r"(?P<item>.+) is a (?P<kind>[a-z_]+); (?P<rule>a [a-z ]+ takes|a credit is set against|only) "
+            r"a (?P<kinds>[a-z_ ]+?)(?P<end>| is set off)",
+            _wrong_kind,
+        ),
+        (r"(?P<item>.+): a (?P<kind>[a-z_]+) of (?P<minor>-?\d+); debts are positive, credits negative", _wrong_sign),
+        (
+            r"(?P<item>.+) is known as a (?P<kind>[a-z_]+) of (?P<account>.+) over (?P<minor>-?\d+)"
+            r"(?: (?P<code>[A-Z]{3}) \(minor units\)(?P<mend>; .+))?",
+            _known_item,
+        ),
+        (r"'.*' asked for (?P<minor>-?\d+) of (?P<item>.+) before; give another wish a key of its own", _wish_before),
+        (r"payment '(?P<payment>.+)' was another one, of (?P<minor>-?\d+) (?P<code>[A-Z]{3}); give .+", _card_before),
+        (r"(?P<minor>-?\d+) told, (?P<asked>-?\d+) asked for \(minor units\); settle it with the acquirer", _card_told),
+        (r"(?P<minor>-?\d+) to be paid back, (?P<left>-?\d+) of this payment are with us \(minor units\)", _not_captured),
+        (r"The lines add up to (?P<minor>-?\d+) minor units, the total says (?P<total>-?\d+)\. (?P<mend>.+)", _total),
+        (r"(?P<what>.+) takes a (?P<roles>[a-z_]+(?: or [a-z_]+)*) \([^\s()]+\)", _takes_a),
     )
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from contracts import accounts, orders, payments
 from contracts.accounts import Terms
 from contracts.message import Message
+from services.console import refusing
 from services.console.pages import money_text, role_name, words
 
 TERMS_WORDS: tuple[tuple[str, str], ...] = (
@@ -150,7 +151,8 @@ def _payout(what: str) -> Callable[[Any, str], str]:
     def told_so(data: Any, currency: str) -> str:
         amount = f", {_cash(data.amount_minor, data.currency)}" if hasattr(data, "amount_minor") else ""
         kind = words(getattr(data, "kind", "refund")).capitalize()
-        return f"{kind} of {data.item} {what}{amount}{_because(getattr(data, 'reason', ''))}"
+        reason = refusing.why_declined(getattr(data, "reason", ""), currency)
+        return f"{kind} of {data.item} {what}{amount}{_because(reason)}"
 
     return told_so
 

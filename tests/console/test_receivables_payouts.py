@@ -196,7 +196,16 @@ async def test_an_approval_promises_only_what_is_so_if_the_item_was_settled_mean
     await desk.catch_up()
     answer = await act(desk, "tom", "approve", account="acme", request=await request_of(desk, "I2"))
     assert "It is carried out if so much is still open" in answer.text and ">declined<" in answer.text, answer.text
+    assert "approved, but: I2: 8.00 GBP is asked for, and 0.00 GBP of it is open" in answer.text
+    timeline = await desk.read("tom", "/accounts/acme")
+    assert "declined: approved, but: I2: 8.00 GBP is asked for" in timeline and "minor units" not in timeline
     assert desk.ledger.item("I2").open_minor == 0
+
+
+async def test_what_is_no_kind_for_it_is_refused_in_the_trades_words(desk: Office) -> None:  # P10
+    await details(desk)
+    answer = await act(desk, "rose", "refund", account="acme", item="I1", reason="paid twice")
+    assert answer.status_code == 409 and "I1 is an invoice; a refund takes a credit note or a receipt." in answer.text
 
 
 # --- monthly runs -----------------------------------------------------------------------------------------------------

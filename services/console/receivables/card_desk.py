@@ -71,7 +71,7 @@ async def act(request: Request) -> Response:
     except Unfit as error:
         return await show(request, 422, str(error), form)
     if outcome.how in ("refused", "failed"):
-        return await show(request, 409, refusing.told(outcome, currency), form)
+        return await show(request, 409, refusing.told(outcome, card.currency if card is not None else currency), form)
     if outcome.is_done and form.get("do") == "take":
         await wishes.known(lambda: cards.one(pool, who.portfolios, cards.key_of(account, form.get("payment", ""))))
     return notices.go(request, "/cards", _told(form, outcome), outcome.tone)

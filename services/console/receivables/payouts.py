@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.console import book, guarding, mishaps, notices, pages, wishes
+from services.console import book, guarding, mishaps, notices, pages, refusing, wishes
 from services.console.people import Person
 from services.console.receivables import ledger, moving, paying
 from services.console.receivables.allocating import Unfit
@@ -47,6 +47,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "payouts.html",
         status=status,
         asked=[(each, may_answer(who, each.payout), is_own(who, each.payout)) for each in asked],
+        why=refusing.why_declined,
         answered=await paying.payouts(pool, who.portfolios, waiting=False),
         waiting=await paying.waiting(pool) if all_of_it else [],
         files=await paying.files(pool) if all_of_it else [],
