@@ -38,12 +38,9 @@ _BOOK_KINDS = sorted({book.KINDS[each] for each in booking.BOOKED})
 
 
 def asked(request: Request) -> dt.date | None:
-    """The past day that is asked for; anything else is now."""
-    try:
-        day = dt.date.fromisoformat(request.query_params.get("as_of", ""))
-    except ValueError:
-        return None
-    return day if day < pages.now(request).date() else None
+    """The past day that is asked for; anything else is now, and the page says so (`pages.no_past_day`)."""
+    day = pages.asked_day(request)
+    return day if day is not None and day < pages.now(request).date() else None
 
 
 def end_of(day: dt.date) -> dt.datetime:

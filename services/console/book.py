@@ -243,6 +243,12 @@ async def account(connection: asyncpg.Connection | asyncpg.Pool, seen: Iterable[
     return Found(PAGES.of(row), row) if row else None
 
 
+def missing(seen: Iterable[str], name: str) -> str:
+    """What somebody reads who named an account that `account` does not find for them: who sees some portfolios learns no more."""
+    what = f"No account {name!r} is one of yours" if list(seen) else f"There is no account {name!r}"
+    return f"{what}; look for it by number or name."
+
+
 async def search(
     connection: asyncpg.Connection | asyncpg.Pool, seen: Iterable[str], text: str, status: str = "", after: str = ""
 ) -> list[Found]:

@@ -47,7 +47,7 @@ async def explain(request: Request) -> Response:
     record = await queue.one(pool, who.portfolios, name)
     if record is None:
         raise guarding.Absent("order", name, who)
-    moment = as_of(request.query_params.get("as_of", ""), ZoneInfo(who.zone))
+    moment = as_of(request.query_params.get("as_of", ""), ZoneInfo(who.zone), pages.now(request))
     values = await hand.values(request, name)
     facts = await said.of_order(pool, name, moment or said.END_OF_TIME)
     decisions = explaining.all_explained(facts, await policies.adopted(pool))
@@ -72,14 +72,15 @@ def then(facts: Sequence[Said], record: asyncpg.Record) -> Order | None:
     return stood(facts, account).get(record["order"])
 
 
-def as_of(text: str, zone: ZoneInfo) -> dt.datetime | None:
-    """A moment as a browser writes it (`2026-11-24T14:02`), in the person's zone, its minute whole; anything else is now."""
+def as_of(text: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime | None:
+    """A moment as a browser writes it (`2026-11-24T14:02`), in the person's zone, its minute whole. Anything else is now, and so
+    is what is not past yet."""
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
     here = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-    return here + dt.timedelta(minutes=1, microseconds=-1)
+    return here + dt.timedelta(minutes=1, microseconds=-1) if here <= now else None
 
 
 def then_and_now(last: Explained | None, looked: Now | None) -> list[tuple[str, int | None, int | None]]:

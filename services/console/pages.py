@@ -21,6 +21,8 @@ from shared import money
 
 TEMPLATES = Path(__file__).with_name("templates")
 MINUS = "\N{MINUS SIGN}"
+TYPED_SHOWN = 40
+"""Of what somebody wrote into an address, on the page that says what is wrong with it."""
 THEMES = ("auto", "light", "dark")
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Work", "Release desk", "/desk", guarding.LOOKING),
@@ -97,16 +99,35 @@ def _around(request: Request) -> dict[str, Any]:
         "csrf": lambda: _csrf(request),
         "heard": getattr(request.state, "heard", ""),
         "past_day": _past_day(request),
+        "no_past_day": no_past_day(request),
     }
 
 
 def _past_day(request: Request) -> str:
-    """The day of `as_of` in the address, for links that stay at it; a moment is of its day."""
+    """The day of `as_of` in the address, for links that stay at it."""
+    asked = asked_day(request)
+    return asked.isoformat() if asked is not None and asked < _today(request) else ""
+
+
+def no_past_day(request: Request, name: str = "as_of") -> str:
+    """Why what the address asks for is no past day, in words; empty where it is one, is today or is not asked for."""
+    text, today, asked = request.query_params.get(name, "").strip(), _today(request), asked_day(request, name)
+    if text and asked is None:
+        return f"{text[:TYPED_SHOWN]!r} is no day; write it as {today - dt.timedelta(days=1)}."
+    return f"{asked} is not past yet." if asked is not None and asked > today else ""
+
+
+def asked_day(request: Request, name: str = "as_of") -> dt.date | None:
+    """The day that the address names; a moment is of its day."""
     try:
-        asked = dt.date.fromisoformat(request.query_params.get("as_of", "")[:10])
+        return dt.datetime.fromisoformat(request.query_params.get(name, "").strip()).date()
     except ValueError:
-        return ""
-    return asked.isoformat() if asked < getattr(request.state, "now", dt.datetime.now(dt.UTC)).date() else ""
+        return None
+
+
+def _today(request: Request) -> dt.date:
+    at: dt.datetime = getattr(request.state, "now", None) or dt.datetime.now(dt.UTC)
+    return at.date()
 
 
 def theme(request: Request) -> str:

@@ -170,8 +170,10 @@ def test_an_entry_is_recognised_for_an_account_that_is_there_only() -> None:  # 
     wish = allocating.entry_command(Wish("recognise", account="branch", learn="1"), entry, "acme")
     assert isinstance(wish, RecogniseCash)
     assert (wish.account, wish.account_home, wish.learn) == ("branch", None, True)
-    with pytest.raises(Unfit, match="one of yours"):
+    with pytest.raises(Unfit, match="There is no account 'nobody'; look for it by number or name"):
         allocating.entry_command(Wish("recognise", account="nobody"), entry, None)
+    with pytest.raises(Unfit, match="No account 'nobody' is one of yours"):
+        allocating.entry_command(Wish("recognise", account="nobody"), entry, None, ("north",))
     with pytest.raises(Unfit, match="what kind"):
         allocating.entry_command(Wish("set_aside", "x", ledger="sales"), entry, None)
 

@@ -234,7 +234,8 @@ async def test_an_entry_in_suspense_is_recognised_and_teaches(desk: Office) -> N
 
 async def test_an_account_that_one_does_not_see_is_recognised_by_nobody(desk: Office) -> None:
     page = await desk.act("rose", S1, do="recognise", account="acne")
-    assert "No account &#39;acne&#39; is one of yours" in page.text
+    assert "There is no account &#39;acne&#39;; look for it by number or name." in page.text
+    assert "Say whose money it is" in (await desk.act("rose", S1, do="recognise", account="")).text
 
 
 async def test_charges_are_set_aside(desk: Office) -> None:  # P3

@@ -212,6 +212,28 @@ async def test_the_dso_family_is_shown_with_its_working(desk: Office) -> None:  
         assert shown in page, shown
 
 
+async def test_a_search_in_receivables_does_not_narrow_half_of_the_dso(desk: Office) -> None:  # F3
+    today = TODAY + 2 * DAY
+    whole = await desk.read("rose", f"/receivables/dso?as_of={today}")
+    assert figures(await desk.read("rose", f"/receivables/dso?as_of={today}&q=acme")) == figures(whole)
+    page = await desk.read("rose", "/receivables?q=acme&portfolio=main")
+    assert (
+        'href="/receivables/dso?portfolio=main"' in page and 'href="/receivables/unallocated?portfolio=main&amp;q=acme"' in page
+    )
+
+
+def figures(page: str) -> str:
+    return page.partition('<div class="grid">')[2]
+
+
+async def test_the_dso_of_an_account_that_is_not_there_says_so_and_shows_no_figure(desk: Office) -> None:  # F3
+    page = await desk.read("rose", "/receivables/dso?account=T9999")
+    assert "There is no account &#39;T9999&#39;; look for it by number or name." in page and "Count-back DSO" not in page
+    page = await desk.read("nell", "/receivables/dso?account=acme")
+    assert "No account &#39;acme&#39; is one of yours" in page and "Count-back DSO" not in page
+    assert "Count-back DSO" in await desk.read("rose", "/receivables/dso?account=acme")
+
+
 def test_a_month_without_sales_between_two_had_none() -> None:
     assert measures.known_months({(2025, 12): 5, (2026, 2): 7}, dt.date(2026, 3, 4)) == {
         (2025, 12): 5, (2026, 1): 0, (2026, 2): 7, (2026, 3): 0,
@@ -242,6 +264,33 @@ async def test_each_page_shows_what_it_is_for(desk: Office, path: str, shown: tu
     page = await desk.read("rose", path)
     for text in shown:
         assert text.lower() in page.lower(), text
+
+
+NO_DAYS = (
+    ("garbage", "&#39;garbage&#39; is no day; write it as "),
+    ("2026-13-45", "&#39;2026-13-45&#39; is no day; write it as "),
+    ("2999-01-01", "2999-01-01 is not past yet."),
+    ("2999-01-01T10:00", "2999-01-01 is not past yet."),
+)
+
+
+@pytest.mark.parametrize(("typed", "why"), NO_DAYS)
+async def test_what_is_no_past_day_is_shown_as_now_and_says_so(desk: Office, typed: str, why: str) -> None:  # V7
+    for path in ("/ledger/acme", "/receivables", "/receivables/dso", "/accounts/acme", "/payouts", "/stops", "/desk"):
+        page = await desk.read("rose", f"{path}?as_of={typed}")
+        assert page.count(why) == 1 and " This is now." in page, path
+    assert "This is now." not in await desk.read("rose", "/ledger/acme?as_of=2026-03-02")
+
+
+@pytest.mark.parametrize(("typed", "why"), NO_DAYS)
+async def test_no_file_is_made_of_a_day_that_is_none(desk: Office, typed: str, why: str) -> None:  # P13, V7
+    for path in ("/statement/pdf/acme?since", "/statement/csv/acme?as_of", "/receivables/trial-balance.csv?as_of",
+                 "/receivables/unallocated.csv?as_of"):  # fmt: skip
+        answer = await desk.get("rose", f"{path}={typed}")
+        assert answer.status_code == 422 and why in answer.text, path
+    late = await desk.get("rose", "/statement/csv/acme?as_of=2026-03-02&since=2026-03-03")
+    assert late.status_code == 422 and "2026-03-03 lies behind 2026-03-02" in late.text
+    assert (await desk.get("rose", "/statement/csv/acme?since=")).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/ledger/acme", "/statement/csv/acme"])

@@ -173,6 +173,8 @@ async def test_who_sees_some_portfolios_sees_their_payouts_and_no_files(desk: Of
 
 
 async def test_what_is_no_wish_is_said_in_words(desk: Office) -> None:
+    nowhere = await act(desk, "rose", "refund", account="T9999", item="C1", reason="paid twice")
+    assert nowhere.status_code == 422 and "There is no account &#39;T9999&#39;; look for it by number or name." in nowhere.text
     for form in ({"do": "nothing"}, {"do": "refund", "account": "acme", "item": "X"}, {"do": "refund", "account": "nobody"}):
         answer = await act(desk, "rose", **form)
         assert answer.status_code == 422, answer.text

@@ -328,7 +328,9 @@ def test_a_place_comes_back_from_its_token_and_nonsense_is_no_place() -> None:
 
 def test_a_moment_is_the_persons_own_and_its_minute_counts_whole() -> None:  # V7
     london = ZoneInfo("Europe/London")
-    summer = order.as_of("2027-07-01T14:02", london)
+    now = dt.datetime(2027, 7, 1, 13, 2, 30, tzinfo=dt.UTC)
+    summer = order.as_of("2027-07-01T14:02", london, now)
     assert summer is not None
     assert summer.astimezone(dt.UTC) == dt.datetime(2027, 7, 1, 13, 2, 59, 999_999, tzinfo=dt.UTC)
-    assert order.as_of("yesterday", london) is None
+    assert order.as_of("yesterday", london, now) is None
+    assert order.as_of("2027-07-01T14:03", london, now) is None, "it is not past yet"

@@ -26,7 +26,7 @@ from contracts.payments import (
     TakeCash,
     UnallocateCash,
 )
-from services.console import amounts, refusing
+from services.console import amounts, book, refusing
 from services.console.pages import money_text
 from services.console.people import Person
 from services.console.receivables.following import Entry, Receipt, proposals_of
@@ -259,16 +259,18 @@ def _signed(text: str, what: str, item: Item) -> int:
 # --- in suspense ----------------------------------------------------------------------------------------------------
 
 
-def entry_command(wish: Wish, entry: Entry, home: str | None) -> Command:
-    """`home` is where the account of the wish trades under, None when nobody sees such an account: the gateway finds it again
-    for the command. Raises `Unfit`."""
+def entry_command(wish: Wish, entry: Entry, home: str | None, seen: Sequence[str] = ()) -> Command:
+    """`home` is where the account of the wish trades under, None when who sees these portfolios sees no such account: the gateway
+    finds it again for the command. Raises `Unfit`."""
     named: dict[str, Any] = {"bank_account": entry.bank_account, "entry": entry.entry}
     if wish.do == "set_aside":
         if wish.ledger not in [name for name, _ in NOBODYS]:
             raise Unfit("Say what kind of entry it is.")
         return SetAsideEntry(**named, ledger=wish.ledger, reason=wish.text)
-    if not wish.account or home is None:
-        raise Unfit(f"No account {wish.account!r} is one of yours; look for it by number or name.")
+    if not wish.account:
+        raise Unfit("Say whose money it is; look for the account by number or name.")
+    if home is None:
+        raise Unfit(book.missing(seen, wish.account))
     return RecogniseCash(
         **named,
         account=wish.account,

@@ -97,6 +97,8 @@ async def export(request: Request) -> Response:
     """The whole of what is asked for, as a file."""
     guarding.require(request, *guarding.LOOKING)
     wanted, form = asked(request), _form(request)
+    if refused := files.no_day(request):
+        return refused
     paper = await balance_paper(request, wanted)
     return await files.answer(request, paper, form, f"aged-trial-balance-{wanted.day.on.isoformat()}")
 
@@ -188,6 +190,8 @@ def _after(token: str) -> tuple[dt.date, str] | None:
 async def unallocated_export(request: Request) -> Response:
     guarding.require(request, *guarding.LOOKING)
     wanted, form = asked(request), _form(request)
+    if refused := files.no_day(request):
+        return refused
     found = await standing.unallocated(request.app.state.pool, wanted.scope, "", None, UNALLOCATED_MAX)
     paper = unallocated_paper(found, wanted.day.on, pages.now(request))
     return await files.answer(request, paper, form, f"unallocated-{wanted.day.on.isoformat()}")

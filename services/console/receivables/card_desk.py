@@ -63,7 +63,7 @@ async def act(request: Request) -> Response:
     pool, account = request.app.state.pool, form.get("account", "").strip()[:NAME_MAX]
     found = await book.account(pool, who.portfolios, account)
     if found is None:
-        return await show(request, 422, f"No account {account!r} is one of yours; look for it by number.", form)
+        return await show(request, 422, book.missing(who.portfolios, account), form)
     card = await cards.one(pool, who.portfolios, cards.key_of(account, form.get("payment", "")))
     currency = found.page.currency
     try:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.console import mishaps
+from services.console import mishaps, pages
 from services.console.papers.commas import as_csv
 from services.console.papers.paper import Paper, TooLarge
 from services.console.papers.printing import NotPrinted, as_pdf
@@ -29,6 +29,13 @@ FORMS: Mapping[str, Form] = {
     "xlsx": Form("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", as_xlsx),
     "csv": Form("text/csv; charset=utf-8", as_csv),
 }
+
+
+def no_day(request: Request, why: str = "") -> Response | None:
+    """Why no file is made of what the address asks for: a page says that it shows now instead, and a file would not."""
+    if not (why := pages.no_past_day(request) or why):
+        return None
+    return mishaps.told(request, 422, "This file was not made", why, "Go back and choose another day.")
 
 
 async def answer(request: Request, paper: Paper, form: str, name: str) -> Response:

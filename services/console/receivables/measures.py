@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.console import guarding, pages
+from services.console import book, guarding, pages
 from services.console.receivables import standing
 from services.console.receivables.asked import Asked, asked
 from services.console.receivables.house import house
@@ -35,11 +35,12 @@ class Measured(NamedTuple):
 
 
 async def page(request: Request) -> Response:
+    """Of all that is seen, or of one account by its number; sales are kept by account, so no other text narrows both sides."""
     who = guarding.require(request, *guarding.LOOKING)
-    wanted = asked(request)
+    wanted, pool = asked(request), request.app.state.pool
     account = request.query_params.get("account", "").replace("\0", "").strip()[:ACCOUNT_MAX]
-    wanted = wanted._replace(scope=wanted.scope._replace(account=account))
-    measured = await measure(request, wanted)
+    wanted = wanted._replace(scope=wanted.scope._replace(account=account, text=""))
+    is_here = not account or await book.account(pool, who.portfolios, account) is not None
     return pages.render(
         request,
         "dso.html",
@@ -48,9 +49,10 @@ async def page(request: Request) -> Response:
         today=pages.now(request).date(),
         base=house().base_currency,
         code=wanted.scope.currency or house().base_currency,
-        measured=measured,
+        measured=await measure(request, wanted) if is_here else None,
         account=account,
-        facets=await standing.facets(request.app.state.pool, who.portfolios),
+        missing="" if is_here else book.missing(who.portfolios, account),
+        facets=await standing.facets(pool, who.portfolios),
     )
 
 

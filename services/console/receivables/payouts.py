@@ -124,7 +124,7 @@ async def _done(request: Request, form: Mapping[str, str]) -> tuple[wishes.Outco
     if account := form.get("account", "").strip()[:NAME_MAX]:
         found = await book.account(pool, who.portfolios, account)
         if found is None:
-            raise Unfit(f"No account {account!r} is one of yours; look for it by number.")
+            raise Unfit(book.missing(who.portfolios, account))
         currency = found.page.currency
     elif who.portfolios:
         raise HTTPException(403)

@@ -30,21 +30,22 @@ async def download(request: Request) -> Response:
     form = request.path_params["form"]
     if form not in files.FORMS:
         raise HTTPException(404)
-    found, day = await account.account_of(request), day_of(request)
+    found, day, since = await account.account_of(request), day_of(request), pages.asked_day(request, "since")
+    if refused := files.no_day(request, no_since(request, since, day.on)):
+        return refused
     try:
-        paper = statement.paper_of(await statement_of(request, found, day, since_of(request, day.on)))
+        paper = statement.paper_of(await statement_of(request, found, day, since))
     except NotAgreed as error:
         why = f"{error}."
         return mishaps.told(request, 409, "This statement does not add up", why, "It must not go out; tell who runs the ledger.")
     return await files.answer(request, paper, form, f"statement-{found.page.account}-{day.on.isoformat()}")
 
 
-def since_of(request: Request, on: dt.date) -> dt.date | None:
-    try:
-        since = dt.date.fromisoformat(request.query_params.get("since", ""))
-    except ValueError:
-        return None
-    return since if since <= on else None
+def no_since(request: Request, since: dt.date | None, on: dt.date) -> str:
+    """Why movements cannot be listed since this day, in words."""
+    if why := pages.no_past_day(request, "since"):
+        return why
+    return f"{since} lies behind {on}, the day of the statement." if since is not None and since > on else ""
 
 
 async def statement_of(request: Request, found: Found, day: Day, since: dt.date | None) -> Statement:
