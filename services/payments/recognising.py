@@ -13,7 +13,7 @@ from services.payments.matching import values
 from services.payments.matching.ledger_index import LedgerIndex
 from services.payments.matching.lookup import key_of, keys_in
 from services.payments.matching.mentions import mentions
-from services.payments.matching.payer import Directory, Payer, Recognised, plain, recognise
+from services.payments.matching.payer import Directory, Payer, Recognised, numbers_in, plain, recognise
 from services.payments.paid_out import paid_out
 from services.payments.settling import open_value
 from services.payments.state import Account, Item, Landed
@@ -89,7 +89,8 @@ async def _named_items(connection: asyncpg.Connection, payments: Iterable[values
 
 
 async def _known(connection: asyncpg.Connection, payments: Iterable[values.Payment], named: set[str]) -> Directory:
-    """Accounts that are named, remembered, or called alike. Indexes: alias_by_value, account_words."""
+    """Accounts that are named, remembered, or called alike, and those whose own number stands in a text. Indexes: account's own
+    key, alias_by_value, account_words."""
     payers = list(payments)
     banks = list({payer.payer_account for payer in payers if payer.payer_account})
     names = {payer.payer for payer in payers if payer.payer}
@@ -106,7 +107,14 @@ async def _known(connection: asyncpg.Connection, payments: Iterable[values.Payme
     )
     alike = await _alike(connection, [_long(plain(name)) for name in names])
     accounts = {account.account: account for account in (_account(row["body"]) for row in (*rows, *alike))}
-    return Directory(_payer(account, aliases) for account in accounts.values())
+    numbered = await _numbered(connection, payers)
+    return Directory((_payer(account, aliases) for account in accounts.values()), (_payer(account, ()) for account in numbered))
+
+
+async def _numbered(connection: asyncpg.Connection, payments: Iterable[values.Payment]) -> list[Account]:
+    words = {word for payment in payments for word in numbers_in(payment)}
+    rows = await connection.fetch("select body from account where key = any($1::text[])", list(words))
+    return [_account(row["body"]) for row in rows]
 
 
 async def _alike(connection: asyncpg.Connection, names: Sequence[Sequence[str]]) -> list[asyncpg.Record]:

@@ -74,6 +74,18 @@ async def test_a_payer_is_found_among_more_accounts_of_a_common_word_than_are_co
     assert {row[0] for row in await stage.rows("select account from receipt")} == {shops[-1], "both"}
 
 
+async def test_an_account_whose_own_number_is_written_is_offered_and_not_recognised(stage: Stage) -> None:  # P5
+    await stage.say("G1", opened("T1191", home="G1", name="Quayside Mobile"))
+    async with stage.running():
+        await stage.equals(1, "select count(*) from account")
+        stranger = entry("1", 5_00, booked_on=ON, value_on=ON, payer="Somebody Unknown", text="T1191 on account thanks")
+        await told_at(stage, BANK, statement("S1", stranger))
+        await stage.equals(1, "select count(*) from landed where new_at is null")
+    (told,) = [fact.data for fact in await stage.facts() if isinstance(fact.data, payments.CashUnrecognised)]
+    (candidate,) = told.candidates
+    assert (candidate.account, candidate.home, candidate.why) == ("T1191", "G1", "its number is in the text")
+
+
 # --- parked groups ----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from services.payments.matching.payer import Directory, Mention, Payer, Recognised, Unrecognised, plain, recognise
+from services.payments.matching.payer import (
+    CANDIDATES_MAX,
+    NAME,
+    NUMBER,
+    REFERENCES,
+    Directory,
+    Mention,
+    Payer,
+    Recognised,
+    Unrecognised,
+    numbers_in,
+    plain,
+    recognise,
+)
 from services.payments.matching.values import Rules
 from tests.models.matching_values import payment
 
@@ -122,6 +135,65 @@ def test_the_order_of_known_payers_changes_nothing() -> None:
     for name in ("Müller Telefon", "Nordic Phone"):
         asked = payment(1, payer=name)
         assert recognise(asked, payers, Rules()) == recognise(asked, payers[::-1], Rules())
+
+
+# --- whom a person may choose from ------------------------------------------------------------------------------------
+
+SEVEN = [Payer(account=f"d{n}", name="Derby Phones Ltd") for n in range(1, 8)]
+"""Seven shops of one name."""
+
+
+def offered(known: list[Payer], named: tuple[str, ...] = (), **more: str) -> list[tuple[str, str]]:
+    found = recognise(payment(1, **more), known, Rules(), [Mention(one, agrees=False) for one in named])
+    assert isinstance(found, Unrecognised), found
+    return [(one.account, one.why) for one in found.candidates]
+
+
+def test_whom_a_number_names_is_offered_first_before_any_number_of_equal_names() -> None:  # P5
+    found = offered(SEVEN, ("d7", "other"), payer="Derby Phones")
+    assert found[:2] == [("d7", f"{REFERENCES}, {NAME}"), ("other", REFERENCES)]
+    assert len(found) == CANDIDATES_MAX and {why for _, why in found[2:]} == {NAME}
+    many = tuple(f"x{n}" for n in range(CANDIDATES_MAX + 1))
+    assert [account for account, _ in offered(SEVEN, many, payer="Derby Phones")] == list(many), "all that the sentence names"
+
+
+@pytest.mark.parametrize("name", ["Somebody Unknown", "Jane Smith", "Paywell Treasury Services"])
+def test_an_unlike_name_is_no_candidate(name: str) -> None:  # P5
+    assert offered(SEVEN, payer=name) == []
+
+
+@pytest.mark.parametrize("name", ["Derby Phone Shop", "Derby", "Derby Phones of Leeds"])
+def test_a_name_that_is_somewhat_like_it_is_offered(name: str) -> None:  # P5
+    found = offered([*SEVEN[:1], Payer(account="far", name="Zenith Handsets")], payer=name)
+    assert found == [("d1", NAME)]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"text": "T1191 on account thanks"}, {"text": "PAID BY t1191, MARCH"}, {"reference": "ACC/T1191"},
+        {"end_to_end": "T1191."},
+    ],
+)  # fmt: skip
+def test_an_account_whose_own_number_is_written_is_offered_first_and_never_recognised_by_it(more: dict[str, str]) -> None:  # P5
+    known = [*SEVEN, Payer(account="T1191", name="Quayside Mobile")]
+    assert offered(known, payer="Somebody Unknown", **more) == [("T1191", NUMBER)]
+    assert offered(known, ("T1191", "d3"), payer="Quayside", **more)[0] == ("T1191", f"{NUMBER}, {REFERENCES}, {NAME}")
+    assert offered(known, ("d7",), payer="Derby Phones", **more)[:2] == [("T1191", NUMBER), ("d7", f"{REFERENCES}, {NAME}")]
+
+
+def test_a_number_inside_another_word_and_a_year_are_nobodys() -> None:
+    known = [Payer(account="T119", name="A"), Payer(account="2026", name="B"), Payer(account="on", name="C")]
+    assert offered(known, text="T1191 on account 2026", payer="Somebody") == []
+    assert len(numbers_in(payment(1, text=" ".join(f"X{n}Y" for n in range(5_000))))) < 1_000, "few, whatever is written"
+
+
+def test_who_is_here_for_a_number_alone_is_compared_by_nothing_else() -> None:
+    quay = Payer(account="T1191", name="Quayside Mobile", home="G1")
+    directory = Directory(SEVEN, [quay])
+    assert directory.group_of("T1191") == "G1"
+    found = recognise(payment(1, payer="Quayside Mobile", text="T1191"), directory, Rules())
+    assert isinstance(found, Unrecognised) and [(one.account, one.why) for one in found.candidates] == [("T1191", NUMBER)]
 
 
 def test_names_are_compared_without_case_accents_and_legal_form() -> None:

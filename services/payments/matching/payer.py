@@ -17,10 +17,22 @@ from services.payments.matching.structured import compact
 from services.payments.matching.values import Payment, Rules
 
 CANDIDATES_MAX = 5
+"""So many are offered to a person; whom a number names is always among them."""
+LIKE_MIN = 65
+"""Candidates less like the payer's name are none: of 5,000 names the nearest to a stranger's has 45 to 65 of 100, and of the ways
+in which banks write a name 19 in 20 have more than 78. Who bears all words of the other's name is like it anyway."""
 NAME_MIN = 4
 """Shorter names, legal form aside, are alike by accident: they must be remembered as aliases."""
 NAMES_KEPT = 8_192
 """Names whose plain form is kept: a directory is built anew for every batch, mostly of the same accounts."""
+NUMBER_MIN, DIGITS_MIN = 3, 5
+"""Shorter words, and shorter ones of digits only, are nobody's number: years and quantities are written so."""
+WORDS_MAX = 200
+"""Of one payment; bank lines hold 140 characters."""
+NUMBER, REFERENCES, NAME = "its number is in the text", "references", "name"
+"""Why somebody is a candidate, as a person reads it."""
+FULL = 100
+"""The score of the same name; whom a number names comes before it."""
 LEGAL_FORMS = frozenset(
     [
         "ab",
@@ -84,6 +96,7 @@ LEGAL_FORMS = frozenset(
 )
 """Words that say how a company is founded, not which one it is."""
 
+_SPACED = re.compile(r"[^\s,;:()]+")
 _WORD = re.compile(r"[^\W_]+")
 _DOTS = re.compile(r"(?<=\b\w)\.\s?(?=\w\b)|\.$")
 
@@ -133,10 +146,12 @@ class Unrecognised(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """Known payers, arranged for many payments; never changed once built."""
+    """Known payers, arranged for many payments; never changed once built. `numbered` are here for their own numbers, and no other
+    evidence is held against them."""
 
-    def __init__(self, known: Iterable[Payer]) -> None:
+    def __init__(self, known: Iterable[Payer], numbered: Iterable[Payer] = ()) -> None:
         self.payers = {one.account: one for one in sorted(known, key=lambda one: one.account)}
+        self.numbered = {one.account: one for one in numbered} | self.payers
         self.by_bank = _inverted((compact(bank), one.account) for one in self.payers.values() for bank in one.bank_accounts)
         self.by_mandate = _inverted((compact(mandate), one.account) for one in self.payers.values() for mandate in one.mandates)
         self.by_alias = _inverted((plain(alias), one.account) for one in self.payers.values() for alias in one.aliases)
@@ -144,7 +159,7 @@ class Directory:
         self.groups = _inverted((one.group, one.account) for one in self.payers.values())
 
     def group_of(self, account: str) -> str:
-        payer = self.payers.get(account)
+        payer = self.numbered.get(account)
         return payer.group if payer else account
 
     def members(self, account: str) -> tuple[str, ...]:
@@ -173,9 +188,14 @@ def recognise(
     """Who paid. `named` are the accounts of the open items that the payment names.
 
     A number alone is weak evidence: payers write telephones and their own numbers, and mistype ours. It counts where the
-    amount, further numbers, or the payer's name agree with it.
+    amount, further numbers, or the payer's name agree with it. An account's own number is for a person only.
     """
     directory = known if isinstance(known, Directory) else Directory(known)
+    found = _weighed(payment, directory, rules, named)
+    return _with_numbered(found, payment, directory) if isinstance(found, Unrecognised) else found
+
+
+def _weighed(payment: Payment, directory: Directory, rules: Rules, named: Collection[Mention]) -> Recognised | Unrecognised:
     mentions = tuple(sorted(set(named)))
     for by, accounts in _strong(payment, directory):
         if accounts:
@@ -205,7 +225,7 @@ def _by_strong(
     if strangers and not any(one.agrees for one in own):
         why = f"{by} says {', '.join(accounts)}, references say {', '.join(strangers)}, which is not of its group"
         return Unrecognised(
-            _candidates([(account, 70, by) for account in accounts] + [(one, 60, "references") for one in strangers]), why
+            _candidates([(account, 70, by) for account in accounts] + [(one, 60, REFERENCES) for one in strangers]), why
         )
     referred = tuple(one.account for one in own)
     one = _single(directory, accounts, referred)
@@ -232,7 +252,7 @@ def _by_references(directory: Directory, referred: tuple[str, ...]) -> Recognise
     evidence = tuple(f"references name items of {account}" for account in referred)
     if len(groups) > 1:
         return Unrecognised(
-            _candidates([(account, 60, "references") for account in referred]), "references name accounts of several groups"
+            _candidates([(account, 60, REFERENCES) for account in referred]), "references name accounts of several groups"
         )
     account = referred[0] if len(referred) == 1 else groups.pop()
     return Recognised(account, "references", evidence, directory.members(account))
@@ -242,16 +262,16 @@ def _by_name(written: str, directory: Directory, rules: Rules, referred: tuple[s
     """The nearest name, if it is near enough and nearer by a margin than any other, or the only near one that numbers name."""
     name = plain(written)
     if len(name) < NAME_MIN:
-        return _nobody(referred, "nothing known of the payer, and no name to compare")
+        return _nobody(directory, name, referred, "nothing known of the payer, and no name to compare")
     nearest = _nearest(name, directory)
     near = [(account, score) for account, score in nearest if score >= rules.name_score]
     meant = [(account, score) for account, score in near if account in referred]
     if len(meant) == 1:
         return _named_like(directory, written, meant[0], (f"references name items of {meant[0][0]}",))
     if not near:
-        return _nobody(referred, f"no account is named like {written!r}", nearest)
+        return _nobody(directory, name, referred, f"no account is named like {written!r}", nearest)
     if len(nearest) > 1 and nearest[0][1] - nearest[1][1] < rules.name_margin:
-        return _nobody(referred, f"several accounts are named like {written!r}", nearest)
+        return _nobody(directory, name, referred, f"several accounts are named like {written!r}", nearest)
     return _named_like(directory, written, nearest[0], ())
 
 
@@ -261,11 +281,26 @@ def _named_like(directory: Directory, written: str, hit: tuple[str, float], evid
     return Recognised(account, "name and references" if evidence else "name", (likeness, *evidence), directory.members(account))
 
 
-def _nobody(referred: tuple[str, ...], why: str, nearest: Sequence[tuple[str, float]] = ()) -> Unrecognised:
-    """A number that neither name nor amount confirms is no payer; a person sees both."""
+def _nobody(
+    directory: Directory, name: str, referred: tuple[str, ...], why: str, nearest: Sequence[tuple[str, float]] = ()
+) -> Unrecognised:
+    """A number that neither name nor amount confirms is no payer; a person sees both, whom the number names first."""
     if referred:
         why = f"{why}, and the amount does not confirm the number of {', '.join(referred)}"
-    return Unrecognised(_candidates([*_as_candidates(nearest), *((one, 50, "references") for one in referred)]), why)
+    like = [(account, score) for account, score in nearest if _is_like(name, directory.plain_names[account], score)]
+    meant = [_meant(name, directory.plain_names.get(one, ""), one) for one in referred]
+    return Unrecognised(_candidates([*meant, *_as_candidates(like)]), why)
+
+
+def _meant(name: str, other: str, account: str) -> tuple[str, int, str]:
+    if len(name) >= NAME_MIN and _is_like(name, other, fuzz.ratio(name, other)):
+        return account, FULL + 2, f"{REFERENCES}, {NAME}"
+    return account, FULL + 1, REFERENCES
+
+
+def _is_like(name: str, other: str, score: float) -> bool:
+    words, others = set(name.split()), set(other.split())
+    return score >= LIKE_MIN or (bool(others) and (words <= others or others <= words))
 
 
 def _nearest(name: str, directory: Directory) -> list[tuple[str, float]]:
@@ -275,11 +310,42 @@ def _nearest(name: str, directory: Directory) -> list[tuple[str, float]]:
 
 
 def _as_candidates(nearest: Sequence[tuple[str, float]]) -> list[tuple[str, int, str]]:
-    return [(account, int(score), "name") for account, score in nearest]
+    return [(account, int(score), NAME) for account, score in nearest]
 
 
 def _candidates(found: Iterable[tuple[str, int, str]]) -> tuple[Candidate, ...]:
     best: dict[str, Candidate] = {}
     for account, score, why in sorted(found, key=lambda one: (-one[1], one[0])):
         best.setdefault(account, Candidate(account, score, why))
-    return tuple(best.values())[:CANDIDATES_MAX]
+    return _cut(best.values())
+
+
+def _cut(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Names alone fill up what the others leave; no other candidate is left out for them."""
+    ordered = list(candidates)
+    sure = [one for one in ordered if one.why != NAME]
+    names = [one for one in ordered if one.why == NAME]
+    return (*sure, *names[: max(CANDIDATES_MAX - len(sure), 0)])
+
+
+# --- their own numbers ----------------------------------------------------------------------------------------------------
+
+
+def numbers_in(payment: Payment) -> tuple[str, ...]:
+    """Whole words that may be the number of an account, as written and in capitals or small letters throughout."""
+    texts = (payment.text, payment.reference, payment.end_to_end)
+    spaced = [word.strip(".-/'\"#") for text in texts for word in _SPACED.findall(text)]
+    words = dict.fromkeys(part for word in spaced for part in (word, *_WORD.findall(word)) if _may_be_number(part))
+    return tuple(dict.fromkeys(form for word in list(words)[:WORDS_MAX] for form in (word, word.upper(), word.lower())))
+
+
+def _may_be_number(word: str) -> bool:
+    return len(word) >= (DIGITS_MIN if word.isdecimal() else NUMBER_MIN)
+
+
+def _with_numbered(found: Unrecognised, payment: Payment, directory: Directory) -> Unrecognised:
+    """Accounts whose own number the payment bears come first."""
+    others = {one.account: one for one in found.candidates}
+    own = dict.fromkeys(word for word in numbers_in(payment) if word in directory.numbered)
+    first = [Candidate(each, FULL, f"{NUMBER}, {others[each].why}" if each in others else NUMBER) for each in own]
+    return Unrecognised(_cut([*first, *(one for account, one in others.items() if account not in own)]), found.why)
