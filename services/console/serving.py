@@ -48,6 +48,7 @@ from services.console.receivables import (
     measures,
     offsetting,
     payouts,
+    reading_lists,
     receipt,
     reconciliations,
     statements,
@@ -63,8 +64,8 @@ from shared.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (
     desk, order, account, approvals, asking, covering, auditing, live, dealing, ops, parked, cash_desk, receipt,
-    balance, measures, account_ledger, statements, reconciliations, payouts, written_off, offsetting, late_payment, card_desk,
-    differences,
+    balance, measures, account_ledger, statements, reconciliations, reading_lists, payouts, written_off, offsetting, late_payment,
+    card_desk, differences,
 )  # fmt: skip
 """Each has `ROUTES`, which only signed-in people reach; each handler says by `guarding.require` which roles."""
 BESIDE: tuple[ModuleType, ...] = (live, probing, drift, watching)

@@ -326,7 +326,10 @@ def test_a_workbook_of_theirs_is_read_like_a_csv_of_theirs() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"a;b\n1;2\n", "headings 'doc', 'sum'"),
+        (b"a;b\n1;2\n", "headings 'doc', 'sum'; the list has 'a', 'b': say them as they stand there, in 'Its headings'"),
+        (b"Open items of;;\nBeleg;Betrag;doc\n4711;5,00;6\n", "the list has 'Beleg', 'Betrag', 'doc': say"),
+        (b"1;2;3\n;;\n", "the list has '1', '2', '3'"),
+        (b";;\n", "the list has none: say"),
         (b"PK\x03\x04junk", "cannot be read"),
         (b"\xff\xfe", "is not utf-8-sig"),
         (b"", "headings"),

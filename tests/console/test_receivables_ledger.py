@@ -331,6 +331,14 @@ async def test_their_list_is_held_against_ours_and_kept(desk: Office) -> None:  
         name = str(shown.url).rpartition("/")[2]
         assert (await client.get(f"/reconciliations/{name}/xlsx")).content.startswith(b"PK")
         refused = await client.post("/reconciliations", data=form, files={"list": ("theirs.csv", "A,B\n1,2\n")})
-        assert refused.status_code == 422 and "has the headings" in refused.text
+        assert refused.status_code == 422 and "has the headings &#39;Reference&#39;, &#39;Amount&#39;" in refused.text
+        assert "the list has &#39;A&#39;, &#39;B&#39;: say them as they stand there, in &#39;Its headings&#39;." in refused.text
+        form |= {"reference": "Beleg", "decimal": "comma", "month_first": "1"}
+        again = await client.post("/reconciliations", data=form, files={"list": ("theirs.csv", "A,B\n1,2\n")})
+        assert "Statement of account" in again.text and "<details open><summary>Its headings" in again.text
+        for kept in ('name="reference" value="Beleg"', '<option value="comma" selected>', 'name="month_first" value="1" checked'):
+            assert kept in again.text, kept
+        none = await client.post("/reconciliations", data=form | {"reference": ""}, files={"list": ("theirs.csv", "A,B\n1,2\n")})
+        assert none.status_code == 422 and "the number of the document has no heading" in none.text
         assert "theirs.csv" in (await client.get("/ledger/acme")).text
     assert (await desk.get("nell", f"/reconciliations/{name}")).status_code == 404

@@ -28,6 +28,10 @@ SECONDS_MAX = 60
 ROWS_MAX = 100_000
 HEADER_ROWS_MAX = 50
 """Customers put their letterhead above the table; further down nobody looks for the header."""
+PART = "Its headings"
+"""What the form calls the part in which somebody says them."""
+HEADINGS_SHOWN, HEADING_SHOWN = 12, 40
+"""Of a list's own headings, and of the characters of one, when none of them was meant."""
 CELL_MAX = 200
 """Characters of a reference or figure; a longer one is no such thing."""
 _WORKBOOK = b"PK\x03\x04"
@@ -133,14 +137,30 @@ def _commas(data: bytes, columns: Columns) -> list[list[Any]]:
 
 def _header(rows: list[list[Any]], columns: Columns) -> tuple[int, Mapping[str, int]]:
     """The first row that has all the headings, and where they stand."""
-    wanted = {field: getattr(columns, field) for field in ("reference", "amount", "debit", "credit", "currency", "on")}
-    wanted = {field: name.strip().casefold() for field, name in wanted.items() if name}
+    named = {field: getattr(columns, field).strip() for field in ("reference", "amount", "debit", "credit", "currency", "on")}
+    wanted = {field: name.casefold() for field, name in named.items() if name}
     for number, row in enumerate(rows[:HEADER_ROWS_MAX]):
         names = [str(cell).strip().casefold() for cell in row]
         if all(name in names for name in wanted.values()):
             return number + 1, {field: names.index(name) for field, name in wanted.items()}
-    named = ", ".join(repr(name) for name in wanted.values())
-    raise NoList(f"no row of the first {HEADER_ROWS_MAX} has the headings {named}; correct the mapping")
+    lacking = f"no row of the first {HEADER_ROWS_MAX} has the headings {_listed(named.values())}"
+    found = _listed(_likeliest(rows[:HEADER_ROWS_MAX], set(wanted.values())))
+    raise NoList(
+        f"{lacking}; {f'the list has {found}' if found else 'the list has none'}: say them as they stand there, in {PART!r}"
+    )
+
+
+def _likeliest(rows: list[list[Any]], wanted: set[str]) -> list[str]:
+    """The row that is most like a header: most of what is wanted, then most words; the first of equals."""
+
+    def likeness(words: list[str]) -> tuple[int, int]:
+        return len(wanted & {word.casefold() for word in words}), sum(not _FIGURE.fullmatch(word) for word in words)
+
+    return max(([str(cell).strip() for cell in row if str(cell).strip()] for row in rows), key=likeness, default=[])
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(repr(word[:HEADING_SHOWN]) for word in [word for word in words if word][:HEADINGS_SHOWN])
 
 
 def _line(number: int, row: list[Any], at: Mapping[str, int], columns: Columns, currency: str) -> Theirs | Fault | None:

@@ -6,7 +6,7 @@ Nothing is changed here; what is taken along is a paper (`statements`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -28,7 +28,11 @@ NAME_MAX = 64
 
 async def page(request: Request) -> Response:
     guarding.require(request, *guarding.LOOKING)
-    found = await account_of(request)
+    return await show(request, await account_of(request))
+
+
+async def show(request: Request, found: Found, refused: str = "", typed: Mapping[str, Any] | None = None) -> Response:
+    """`refused`: why a list of theirs was not read; `typed`: the headings that were said of it."""
     day, pool, name = day_of(request), request.app.state.pool, found.page.account
     items = await standing.items(pool, [name], day.when)
     aged = age(items, day.on)
@@ -60,10 +64,11 @@ async def page(request: Request) -> Response:
         picture=await _picture(request, found, day),
         issued=await stated.of(pool, name, as_of.end_of(day.past) if day.past else None),
         lists=await reconciliations.latest(pool, name),
-        columns=await reconciliations.columns_of(pool, name),
+        columns=typed or await reconciliations.columns_of(pool, name),
         may=guarding.person(request).role in guarding.DESK,
         done=notices.taken(request),
-        refused="",
+        refused=refused,
+        status=422 if refused else 200,
     )
 
 

@@ -1,4 +1,4 @@
-"""Our open items against the customer's own list, uploaded: the result on screen and as a file, kept with who and when; and which
+"""Our open items against the customer's own list: the result on screen and as a file, kept with who and when; and which
 accounts' last lists differ, from the day on which they did (P13).
 
 The console's own records: no fact, nothing rebuilds them.
@@ -6,7 +6,6 @@ The console's own records: no fact, nothing rebuilds them.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -14,27 +13,25 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 import msgspec
 from msgspec.structs import asdict
-from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.envelope import derived_id
 from services.console import book, guarding, pages
 from services.console.book import Found
-from services.console.papers import reconciling, their_list
+from services.console.papers import reconciling
 from services.console.papers.paper import Paper
 from services.console.papers.reconciling import Ours, Reconciled
-from services.console.papers.their_list import Columns, Fault, NoList
+from services.console.papers.their_list import Columns, Fault, TheirList
 from services.console.receivables import files, standing
 from services.console.receivables.house import house
 
 Database: TypeAlias = asyncpg.Connection | asyncpg.Pool
-FIELDS = ("reference", "amount", "debit", "credit", "currency", "on", "decimal", "delimiter", "encoding")
 USUAL = Columns(reference="Reference", amount="Amount")
 """The headings that an empty form offers; those of the account's last list are offered from then on."""
-NAME_MAX, WORD_MAX = 64, 60
+NAME_MAX = 64
 ITEMS_MAX = 20_000
 LATEST = 5
 
@@ -50,48 +47,8 @@ class Kept(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-async def upload(request: Request) -> Response:
-    """Read the list, hold it against what is open today, keep the result, and show it."""
-    guarding.require(request, *guarding.DESK)
-    async with request.form() as form:  # closes what was uploaded, whatever comes of it
-        return await _uploaded(request, form)
-
-
-async def _uploaded(request: Request, form: FormData) -> Response:
-    who, name = guarding.person(request), str(form.get("account", ""))[:NAME_MAX]
-    found = await book.account(request.app.state.pool, who.portfolios, name)
-    if found is None:
-        raise guarding.Absent("account", name, who)
-    try:
-        columns = columns_in(form)
-        data, list_name = await _data(form.get("list"))
-        theirs = await asyncio.to_thread(their_list.read, data, columns, found.page.currency)
-    except NoList as error:
-        return _not_read(request, found, str(error))
-    kept = await _reconciled(request, found, theirs, columns, list_name)
-    return RedirectResponse(f"/reconciliations/{kept}", 303)
-
-
-async def _data(sent: UploadFile | str | None) -> tuple[bytes, str]:
-    if not isinstance(sent, UploadFile) or not sent.filename:
-        raise NoList("no list was chosen; choose the customer's CSV or XLSX")
-    return await sent.read(), sent.filename[:WORD_MAX]
-
-
-def columns_in(form: FormData) -> Columns:
-    """The mapping that the form says. Raises `NoList`."""
-    typed = {name: text for name in FIELDS if (text := str(form.get(name, "")).strip()[:WORD_MAX])}
-    try:
-        return msgspec.convert(typed | {"day_first": "month_first" not in form}, Columns)
-    except msgspec.ValidationError as error:
-        raise NoList(f"the mapping is not whole: {error}") from error
-
-
-def _not_read(request: Request, found: Found, why: str) -> Response:
-    return pages.render(request, "reconciliation_refused.html", status=422, page=found.page, why=f"{why[:1].upper()}{why[1:]}.")
-
-
-async def _reconciled(request: Request, found: Found, theirs: their_list.TheirList, columns: Columns, list_name: str) -> str:
+async def keep(request: Request, found: Found, theirs: TheirList, columns: Columns, list_name: str) -> str:
+    """Their list held against what is open today, and kept under the name that is answered."""
     pool, who, now = request.app.state.pool, guarding.person(request), pages.now(request)
     items = await standing.items(pool, [found.page.account], limit=ITEMS_MAX)
     ours = [
@@ -251,7 +208,6 @@ async def columns_of(database: Database, account: str) -> Mapping[str, str | boo
 
 ROUTES = [
     Route("/reconciliations", all_open),
-    Route("/reconciliations", upload, methods=["POST"]),
     Route("/reconciliations/{id}", page),
     Route("/reconciliations/{id}/{form}", download),
 ]
