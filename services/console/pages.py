@@ -23,6 +23,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 MINUS = "\N{MINUS SIGN}"
 TYPED_SHOWN = 40
 """Of what somebody wrote into an address, on the page that says what is wrong with it."""
+SCORE_IS = "How well it fits, by the proofs of the ledger's matching: 100 leaves no doubt"
+"""What a score says, wherever one stands."""
 THEMES = ("auto", "light", "dark")
 NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Work", "Release desk", "/desk", guarding.LOOKING),
@@ -81,7 +83,7 @@ def templates() -> Environment:
         "money": money_text, "figure": figure, "hm": hm, "hms": hms, "day": day, "moment": moment, "when": when,
         "zone_name": zone_name, "left": left, "words": words, "role": role_name,
     }  # fmt: skip
-    made.globals["asset"] = browser.path_of
+    made.globals |= {"asset": browser.path_of, "score_is": SCORE_IS}
     return made
 
 

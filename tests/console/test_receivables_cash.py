@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from contracts.payments import (
     TakeCash,
     UnallocateCash,
 )
+from services.console.pages import SCORE_IS
 from services.console.receivables import cash, standing
 from services.console.receivables.cash import Filter
 from shared.testing import Servers
@@ -229,7 +231,41 @@ async def test_an_entry_in_suspense_is_recognised_and_teaches(desk: Office) -> N
     assert (wish.account, wish.account_home, wish.by, wish.learn, wish.version) == ("acme", None, "person", True, 0)
     row = await cash.entry(desk.pool, (), f"{BANK}/S1/9")
     assert row is not None and row.state == "recognised" and row.account == "acme"
+    assert f'Receipt <a href="/cash/{row.receipt}">{row.receipt}</a> is made and being matched.' in page.text
     assert f"/cash/{row.receipt}" in await desk.read("rose", f"/cash?on={S1}")
+
+
+async def test_each_candidate_shows_what_it_owes_and_why_it_is_one(desk: Office) -> None:  # P5
+    page = await desk.read("rose", f"/cash?on={S1}")
+    assert "paid 950.00 in February" in page and "1,200.00 GBP open" in page and "is open with just this" not in page
+    may_be = tuple(Candidate(account=each, home=each, why="its number is in the text") for each in ("north", "acme"))
+    desk.ledger.do(statement("S2", entry("1", 500_00, payer="A STRANGER", text="acme north thanks")))
+    desk.ledger.do(RecogniseCash(bank_account=BANK, entry="S2/1", by="machine", candidates=may_be), actor="payments")
+    await desk.catch_up()
+    page = await desk.read("rose", f"/cash?on=suspense~{BANK}/S2/1")
+    assert page.index("north · its number is in the text") < page.index("acme · its number is in the text")
+    assert "80.00 GBP open" in page and "I1 is open with just this" in page
+    page = await desk.read("nell", f"/cash?on=suspense~{BANK}/S2/1")
+    assert "north · its number" in page and "acme · its number" not in page, "only those that one sees"
+
+
+async def test_money_that_went_out_says_where_the_receipt_is_that_it_returns(desk: Office) -> None:  # P3
+    page = await desk.read("rose", f"/cash?on=suspense~{BANK}/S1/10")
+    assert '<a href="/cash?kind=receipt&amp;q=12.00">' in page and '<a href="/accounts">look for the account</a>' in page
+    desk.ledger.do(statement("S2", entry("1", -80_00, payer="North Ltd")))
+    desk.ledger.do(RecogniseCash(bank_account=BANK, entry="S2/1", by="machine"), actor="payments")
+    await desk.catch_up()
+    page = await desk.read("rose", f"/cash?on=suspense~{BANK}/S2/1")
+    for link, found in (("/cash?kind=receipt&amp;q=80.00", "R2"), ("/accounts?text=North%20Ltd", "/accounts/north")):
+        assert f'href="{link}"' in page and found in await desk.read("rose", html.unescape(link)), link
+
+
+async def test_a_score_says_what_it_is_of(desk: Office) -> None:  # P6
+    page = await desk.read("rose", f"/cash?on={R1}")
+    title = f'title="{html.escape(SCORE_IS)}"'.replace("&#x27;", "&#39;")
+    assert page.count(title) == 3 and "90 of 100</b>" in page and "· 90 of 100</span>" in page
+    await desk.act("rose", R1, do="propose", number="1", version="1")
+    assert ">90 of 100</span>" in await desk.read("rose", "/cash/R1")
 
 
 async def test_an_account_that_one_does_not_see_is_recognised_by_nobody(desk: Office) -> None:

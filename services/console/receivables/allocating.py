@@ -286,11 +286,13 @@ def entry_command(wish: Wish, entry: Entry, home: str | None, seen: Sequence[str
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What became of it. `ended`: the next one is taken in hand."""
+    """What became of it. `ended`: the next one is taken in hand. `receipt`: what came of an entry, and how that `stands`."""
 
     text: str
     tone: str
     ended: bool = False
+    receipt: str = ""
+    stands: str = ""
 
 
 def told_of(wish: Wish, outcome: Outcome, name: str, currency: str, first: str = "") -> Told:
@@ -303,6 +305,20 @@ def told_of(wish: Wish, outcome: Outcome, name: str, currency: str, first: str =
     left = int(outcome.fact.get("unallocated_minor") or 0) if wish.do in ("propose", "allocate") else 0
     rest = f" {told_money(left, currency)} of it is left." if left else ""
     return Told(_SAID[wish.do].format(name=name, owner=wish.owner, account=wish.account) + rest, outcome.tone, _ends(wish, left))
+
+
+def with_receipt(told: Told, name: str, receipt: Receipt | None) -> Told:
+    """Of an entry that was recognised; `receipt` is None while its account has not been heard."""
+    stands = _STANDS.get(receipt.state, "is made") if receipt is not None else _STANDS["pending"]
+    return msgspec.structs.replace(told, receipt=name, stands=stands)
+
+
+_STANDS = {
+    "pending": "is made and being matched",
+    "referred": "is made; nothing is allocated yet, it waits on this desk",
+    "on_account": "is made and stays on account",
+    "done": "is made and allocated",
+}
 
 
 def _ends(wish: Wish, left: int) -> bool:

@@ -332,7 +332,10 @@ async def _to_entry(request: Request, wish: Wish, entry: Entry) -> Told:
     outcome = await wishes.send(request, allocating.entry_command(wish, entry, home, who.portfolios))
     if outcome.is_done:
         await wishes.known(lambda: _entry_moved(pool, entry))
-    return allocating.told_of(wish, outcome, entry.entry, entry.currency)
+    told = allocating.told_of(wish, outcome, entry.entry, entry.currency)
+    if not (name := str(outcome.fact.get("receipt") or "")):
+        return told
+    return allocating.with_receipt(told, name, await cash.one(pool, who.portfolios, name))
 
 
 async def _home_of(pool: asyncpg.Pool, who: Person, account: str) -> str | None:

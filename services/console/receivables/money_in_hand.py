@@ -15,6 +15,7 @@ from services.console.receivables.allocating import GRID_MAX, Told
 from services.console.receivables.cash import RECEIPT, SUSPENSE
 from services.console.receivables.following import Entry, Receipt, advised, candidates_of, proposals_of
 from services.console.receivables.ledger import Item, key_of
+from services.console.receivables.standing import Owes
 
 TEXT_MAX = 100
 
@@ -36,10 +37,10 @@ def _fits(line: Settle, item: Item) -> bool:
 
 
 class Called(NamedTuple):
-    """A candidate of an entry in suspense, by name."""
+    """A candidate of an entry in suspense, with what it owes."""
 
     candidate: Candidate
-    name: str
+    owes: Owes
 
 
 async def found(request: Request, name: str) -> Receipt | Entry | None:
@@ -114,8 +115,9 @@ async def _of_entry(request: Request, name: str, entry: Entry) -> dict[str, Any]
     pool, who, today = request.app.state.pool, guarding.person(request), pages.now(request).date()
     others = (await in_hand.others(pool, who, [name])).get(name, [])
     candidates = candidates_of(entry)
-    names = {each.account: await book.account(pool, who.portfolios, each.account) for each in candidates}
-    told = [Called(each, page.page.name) for each in candidates if (page := names[each.account]) is not None]
+    names = [each.account for each in candidates]
+    known = await standing.of_candidates(pool, who.portfolios, names, entry.currency, entry.amount_minor) if names else {}
+    told = [Called(each, known[each.account]) for each in candidates if each.account in known]
     return {
         "hand": entry,
         "hand_kind": SUSPENSE,

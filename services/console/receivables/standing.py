@@ -169,6 +169,35 @@ async def to_allocate(
     return [_open(row) for row in found]
 
 
+class Owes(NamedTuple):
+    """An account that may have paid: its open debts in the payment's currency, and the one that is open with exactly the
+    payment's amount, the earliest due."""
+
+    account: str
+    name: str
+    debts_minor: int
+    item: str | None
+
+
+async def of_candidates(
+    database: Database, seen: Iterable[str], accounts: Iterable[str], currency: str, minor: int
+) -> dict[str, Owes]:
+    """By account, those that this person does not see left out. Index: ledger_items_open."""
+    rows = await database.fetch(
+        """
+        select b.account, b.name, coalesce(sum(i.open_minor), 0)::bigint,
+            (array_agg(i.item order by i.due_on, i.item) filter (where i.open_minor = $4))[1]
+        from book b left join ledger_items i on i.account = b.account and i.open_minor > 0 and i.currency = $3
+        where b.account = any($2::text[]) and ($1::text[] = '{}' or b.portfolio = any($1)) group by b.account, b.name
+        """,
+        list(seen),
+        list(accounts),
+        currency,
+        minor,
+    )
+    return {row["account"]: Owes(*row) for row in rows}
+
+
 async def by_keys(database: Database, home: str, keys: Sequence[str]) -> dict[str, Item]:
     """Items of one group by their keys, as they are now."""
     found: dict[str, Item] = {}
