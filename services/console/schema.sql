@@ -505,6 +505,8 @@ create table if not exists bank_entries (
     changed_at timestamptz,
     sequence bigint not null
 ) with (fillfactor = 80);
+alter table bank_entries add column if not exists owner text not null default '';
+alter table bank_entries add column if not exists note text not null default '';
 create index if not exists bank_entries_waiting on bank_entries (booked_on, key) where state = 'unrecognised';
 
 -- Which facts (in `said`) a receipt has.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts.payments import (
     AllocateCash,
@@ -167,15 +168,15 @@ def test_an_entry_is_recognised_for_an_account_that_is_there_only() -> None:  # 
         key="B/S1", bank_account="B", entry="S1", statement="S", amount_minor=5, currency="GBP", booked_on=AT.date(),
         value_on=AT.date(), since=AT,
     )  # fmt: skip
-    wish = allocating.entry_command(Wish("recognise", account="branch", learn="1"), entry, "acme")
+    wish = allocating.entry_command(Wish("recognise", account="branch", learn="1"), entry, ROSE, "acme")
     assert isinstance(wish, RecogniseCash)
     assert (wish.account, wish.account_home, wish.learn) == ("branch", None, True)
     with pytest.raises(Unfit, match="There is no account 'nobody'; look for it by number or name"):
-        allocating.entry_command(Wish("recognise", account="nobody"), entry, None)
+        allocating.entry_command(Wish("recognise", account="nobody"), entry, ROSE)
     with pytest.raises(Unfit, match="No account 'nobody' is one of yours"):
-        allocating.entry_command(Wish("recognise", account="nobody"), entry, None, ("north",))
+        allocating.entry_command(Wish("recognise", account="nobody"), entry, replace(ROSE, portfolios=("north",)))
     with pytest.raises(Unfit, match="what kind"):
-        allocating.entry_command(Wish("set_aside", "x", ledger="sales"), entry, None)
+        allocating.entry_command(Wish("set_aside", "x", ledger="sales"), entry, ROSE)
 
 
 # --- told -------------------------------------------------------------------------------------------------------------

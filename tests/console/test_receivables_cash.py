@@ -279,6 +279,17 @@ async def test_charges_are_set_aside(desk: Office) -> None:  # P3
     assert "S1/10 is set aside." in page.text
 
 
+async def test_an_entry_in_suspense_is_taken_and_given(desk: Office) -> None:  # P7
+    assert "S1/9 is yours." in (await desk.act("rose", S1, do="take", version="0")).text
+    assert "Yours." in await desk.read("rose", f"/cash?on={S1}")
+    (mine,) = await cash.window(desk.pool, Filter(owner="rose"), START.date())
+    assert (mine.kind, mine.name, mine.owner) == ("suspense", f"{BANK}/S1/9", "rose")
+    given = await desk.act("rose", S1, do="assign", owner="tom", version="0", text="asks the bank")
+    assert "S1/9 is given to tom." in given.text and "Owned by Tom Ibarra. asks the bank" in given.text
+    assert ("tom", 1) in await cash.owners(desk.pool, ())
+    assert "Say whom to give it to" in (await desk.act("rose", S1, do="assign", version="0")).text
+
+
 # --- the rows ---------------------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from contracts.payments import (
     SetAsideEntry,
     Settle,
     TakeCash,
+    TakeEntry,
     UnallocateCash,
 )
 from services.console import amounts, book, refusing
@@ -36,7 +37,7 @@ from services.console.wishes import Outcome
 TEXT_MAX = 500
 NAME_MAX = 64
 DO = ("propose", "allocate", "keep", "give_back", "refund", "take", "assign", "unallocate")
-OF_ENTRIES = ("recognise", "set_aside")
+OF_ENTRIES = ("recognise", "set_aside", "take", "assign")
 ENDS = ("propose", "allocate", "keep", "give_back", "recognise", "set_aside")
 """After these the next one is taken in hand, unless something of it is left."""
 GRID_MAX = 150
@@ -122,10 +123,12 @@ def command_of(wish: Wish, receipt: Receipt, who: Person, lines: tuple[Settle, .
         case "unallocate":
             match = _named(wish.match, "the match")
             return UnallocateCash(account=receipt.account, match=match, reason=wish.text, version=_version(wish))
-        case "take":
-            return TakeCash(**named, owner=who.name, note=wish.text)
         case _:
-            return TakeCash(**named, owner=_named(wish.owner, "whom to give it to"), note=wish.text)
+            return TakeCash(**named, owner=_owner(wish, who), note=wish.text)
+
+
+def _owner(wish: Wish, who: Person) -> str:
+    return who.name if wish.do == "take" else _named(wish.owner, "whom to give it to")
 
 
 def _by_hand(who: Person) -> str:
@@ -259,18 +262,20 @@ def _signed(text: str, what: str, item: Item) -> int:
 # --- in suspense ----------------------------------------------------------------------------------------------------
 
 
-def entry_command(wish: Wish, entry: Entry, home: str | None, seen: Sequence[str] = ()) -> Command:
-    """`home` is where the account of the wish trades under, None when who sees these portfolios sees no such account: the gateway
-    finds it again for the command. Raises `Unfit`."""
+def entry_command(wish: Wish, entry: Entry, who: Person, home: str | None = None) -> Command:
+    """`home` is where the account of the wish trades under, None when this person sees no such account: the gateway finds it for
+    the command again. Raises `Unfit`."""
     named: dict[str, Any] = {"bank_account": entry.bank_account, "entry": entry.entry}
     if wish.do == "set_aside":
         if wish.ledger not in [name for name, _ in NOBODYS]:
             raise Unfit("Say what kind of entry it is.")
         return SetAsideEntry(**named, ledger=wish.ledger, reason=wish.text)
+    if wish.do in ("take", "assign"):
+        return TakeEntry(**named, owner=_owner(wish, who), note=wish.text)
     if not wish.account:
         raise Unfit("Say whose money it is; look for the account by number or name.")
     if home is None:
-        raise Unfit(book.missing(seen, wish.account))
+        raise Unfit(book.missing(who.portfolios, wish.account))
     return RecogniseCash(
         **named,
         account=wish.account,

@@ -176,7 +176,7 @@ _ROWS = f"""
     where r.state = '{REFERRED}' and ($1::text[] = '{{}}' or b.portfolio = any($1))
     union all
     select '{SUSPENSE}', e.key, e.booked_on, '', '', '', e.payer, e.amount_minor, e.currency, e.why, cardinality(e.may_be), null,
-        '', e.is_provisional, 0, e.since, e.reference || ' ' || e.end_to_end || ' ' || translate(e.text, E'\\n', ' ')
+        e.owner, e.is_provisional, 0, e.since, e.reference || ' ' || e.end_to_end || ' ' || translate(e.text, E'\\n', ' ')
     from bank_entries e
     where e.state = '{UNRECOGNISED}' and ($1::text[] = '{{}}' or exists (
         select from book b where b.account = any(e.may_be) and b.portfolio = any($1)))

@@ -329,7 +329,7 @@ async def _named(pool: asyncpg.Pool, name: str) -> str:
 async def _to_entry(request: Request, wish: Wish, entry: Entry) -> Told:
     pool, who = request.app.state.pool, guarding.person(request)
     home = await _home_of(pool, who, wish.account) if wish.do == "recognise" else None
-    outcome = await wishes.send(request, allocating.entry_command(wish, entry, home, who.portfolios))
+    outcome = await wishes.send(request, allocating.entry_command(wish, entry, who, home))
     if outcome.is_done:
         await wishes.known(lambda: _entry_moved(pool, entry))
     told = allocating.told_of(wish, outcome, entry.entry, entry.currency)

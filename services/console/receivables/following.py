@@ -92,6 +92,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     is_provisional: bool = False
     account: str = ""
     receipt: str = ""
+    owner: str = ""
+    note: str = ""
     version: int = 0
     since: dt.datetime
     changed_by: str = ""
@@ -390,6 +392,10 @@ def _set_aside(entry: Entry, data: said.EntrySetAside, fact: Envelope) -> Entry:
     return _moved(entry, fact, state=SET_ASIDE, why=data.reason)
 
 
+def _entry_taken(entry: Entry, data: said.EntryTaken, fact: Envelope) -> Entry:
+    return replace(entry, owner=data.owner, note=data.note or entry.note)
+
+
 def _dropped(entry: Entry, data: said.EntryDropped, fact: Envelope) -> Entry:
     return _moved(entry, fact, state=DROPPED, why=data.reason)
 
@@ -406,6 +412,7 @@ _ENTRIES: Mapping[type[Message], Callable[[Entry, Any, Envelope], Entry]] = {
     said.CashUnrecognised: _unrecognised,
     said.CashRecognised: _recognised,
     said.EntrySetAside: _set_aside,
+    said.EntryTaken: _entry_taken,
     said.EntryDropped: _dropped,
     said.CashTakenBack: _taken_back,
 }

@@ -128,7 +128,7 @@ async def _of_entry(request: Request, name: str, entry: Entry) -> dict[str, Any]
         "bank": bank_told(entry),
         "advice": advised(entry.lines),
         "others": others,
-        "desks": [],
+        "desks": await hand.desk_people(pool),
         "today": today,
     }
 
