@@ -80,7 +80,7 @@ async def page(request: Request) -> Response:
 async def listed(request: Request) -> Response:
     """The list alone, when it changed."""
     guarding.require(request, *guarding.LOOKING)
-    return pages.render(request, "deals_list.html", **await _list(request))
+    return pages.render(request, "deals_again.html", **await _list(request))
 
 
 async def facts(request: Request) -> Response:

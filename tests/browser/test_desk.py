@@ -223,6 +223,17 @@ def test_orders_come_and_go_without_a_reload(office: Office, account: str) -> No
     expect(page.locator("#live")).to_have_text("live")
 
 
+def test_the_clock_of_the_order_in_hand_is_the_one_of_its_row(office: Office, account: str) -> None:  # V1
+    [reference] = held(office, account, 2_000)
+    page = office.visit("rose", f"/desk?q={account}")
+    in_hand, in_row = (page.locator(f"{where} .clock") for where in ("#hand [data-part=head]", "#queue tr[data-order]"))
+    was = in_hand.inner_text()
+    office.ask("update orders set due_at = due_at - interval '40 minutes' where \"order\" = $1 returning 1", f"home/{reference}")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:desk'))")
+    expect(in_row).not_to_have_text(was)
+    expect(in_hand).to_have_text(in_row.inner_text())
+
+
 def test_what_somebody_is_typing_is_not_taken_away(office: Office, account: str) -> None:
     [reference] = held(office, account, 2_000)
     page = office.visit("rose", f"/desk?q={account}")

@@ -15,6 +15,11 @@ const atDesk = (() => {
       return answer.ok ? await answer.text() : null;
     } catch { return null; } // the stream's pill says since when
   };
+  // What was fetched is of a later moment than the page: the pill in the heading says which.
+  const renewNow = (made) => {
+    const was = document.getElementById("as-of"), now = made.getElementById("as-of");
+    if (was && now) was.replaceWith(now);
+  };
   const posted = async (path, body) => {
     try {
       const answer = await fetch(path, { method: "POST", body, headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
@@ -63,5 +68,5 @@ const atDesk = (() => {
     return hold;
   };
 
-  return { parsed, fetched, posted, paced, holder };
+  return { parsed, fetched, renewNow, posted, paced, holder };
 })();

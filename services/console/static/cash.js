@@ -8,7 +8,7 @@
   const desk = document.getElementById("cash");
   if (!desk) return;
   const IDLE_MS = 60000; // ages move by days: a look now and then is enough when nothing else happens
-  const { parsed, fetched, posted, paced, holder } = atDesk;
+  const { parsed, fetched, renewNow, posted, paced, holder } = atDesk;
   const NARROW = matchMedia("(max-width: 760px)");
 
   const queue = () => document.getElementById("queue");
@@ -209,6 +209,7 @@
     const made = parsed((await fetched(address({ on: inHand() }).replace("/cash?", "/cash/rows?"))) ?? "");
     const figures = made.getElementById("figures"), table = made.getElementById("queue");
     if (!figures || !table) return false;
+    renewNow(made);
     const shown = document.getElementById("figures");
     if (shown.innerHTML !== figures.innerHTML) shown.innerHTML = figures.innerHTML;
     if (queue().innerHTML !== table.innerHTML) queue().replaceWith(table);

@@ -8,7 +8,7 @@
   const desk = document.getElementById("desk");
   if (!desk) return;
   const IDLE_MS = 20000; // clocks run on when nothing else happens
-  const { parsed, fetched, posted, paced, holder } = atDesk;
+  const { parsed, fetched, renewNow, posted, paced, holder } = atDesk;
   const NARROW = matchMedia("(max-width: 760px)");
 
   const queue = () => document.getElementById("queue");
@@ -53,6 +53,7 @@
     const made = parsed(text).getElementById("hand");
     if (!made) return;
     hand().replaceWith(made);
+    sameClock(clockInHand(), clockInRow());
     mark();
   };
   // The same order again: parts change one by one; what somebody is filling in stays.
@@ -74,7 +75,17 @@
       else if (now) mine.append(now);
     }
     mine.dataset.version = made.dataset.version;
+    sameClock(clockInHand(), clockInRow());
     mark();
+  };
+  // The order in hand shows its clock twice, each fetched at its own moment: the newer one is written over the other.
+  const clockInHand = () => hand().querySelector("[data-part=head] .clock");
+  const clockInRow = () => rowOf(inHand())?.querySelector(".clock");
+  const sameClock = (newer, older) => {
+    if (!newer || !older || newer.innerHTML === older.innerHTML) return;
+    older.className = newer.className;
+    older.style.cssText = newer.style.cssText;
+    older.innerHTML = newer.innerHTML;
   };
 
   // --- doing something to it --------------------------------------------------------------------------------------------
@@ -123,9 +134,12 @@
     const made = parsed((await fetched(rowsAddress())) ?? "");
     const figures = made.getElementById("figures"), table = made.getElementById("queue");
     if (!figures || !table) return false;
+    renewNow(made);
     replaceIfOther(document.getElementById("figures"), figures);
     renew(table);
-    if (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version) await refreshHand();
+    sameClock(clockInRow(), clockInHand());
+    const unseen = clockInHand() && !clockInRow(); // its row is in another window, and only the order itself says how late it is
+    if (unseen || (table.dataset.handVersion && table.dataset.handVersion !== hand().dataset.version)) await refreshHand();
     if (!inHand() && rows().length && !NARROW.matches) take(rows()[0].dataset.order, false);
     return true;
   }, IDLE_MS);
