@@ -289,15 +289,17 @@ class Entry(NamedTuple):
 async def timeline(
     connection: asyncpg.Connection | asyncpg.Pool, name: str, kind: str = "", before: tuple[dt.datetime, str] = (END_OF_TIME, "")
 ) -> list[Entry]:
-    """Entries of one account, newest first, behind the place named (time and id). Index: entries_of."""
+    """Entries of one account, newest first, behind the place named (time and id). Index: entries_of.
+
+    Within one moment, which on event time may be a long one, a writer's numbers tell what it said last. Those of two writers
+    do not compare: the credit master's come first, since what is done on the page of an account is said by it.
+    """
     rows = await connection.fetch(
         f"""
-        with shown as materialized (
-            select id, kind from entries where account = $1 and ($2 = '' or kind = $2) and (at, id) < ($3::timestamptz, $4)
-            order by at desc, id desc limit $5
-        )
-        select shown.kind, {", ".join(f"s.{column}" for column in COLUMNS)} from shown join said s using (id)
-        order by s.at desc, s.id desc
+        select e.kind, {", ".join(f"s.{column}" for column in COLUMNS)} from entries e join said s using (id)
+        where e.account = $1 and ($2 = '' or e.kind = $2) and e.at <= $3::timestamptz
+            and (e.at < $3 or (s.source, -s.sequence) > (select source, -sequence from said where id = $4))
+        order by e.at desc, s.source, s.sequence desc limit $5
         """,
         name,
         kind,

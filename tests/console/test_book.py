@@ -135,6 +135,37 @@ async def test_the_timeline_grows_newest_first_and_is_read_by_kind(console: asyn
     assert len(await book.timeline(console, "A1", before=(last.at, last.id))) == 3
 
 
+async def test_within_one_moment_what_was_done_last_stands_on_top(console: asyncpg.Connection) -> None:  # A7
+    house = House(console)
+    for n in range(4):
+        house.say(OrderNoted(order="w/1", account="A1", note=f"order {n}", by="ada"))
+        house.say(AccountNoted(account="A1", channel="call", text=f"account {n}", by="ada"))
+    await house.project()
+    told = [getattr(entry.said.data, "text", "") or entry.said.data.note for entry in await book.timeline(console, "A1")]
+    assert told == [f"{what} {n}" for what in ("account", "order") for n in (3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("shown", [1, 2, 3, 7])
+async def test_a_timeline_is_read_window_by_window_also_through_one_moment(
+    console: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, shown: int
+) -> None:  # A7
+    house = House(console)
+    for n in range(12):
+        at = NINE + minutes(n // 6)
+        house.say(OrderNoted(order="w/1", account="A1", note=str(n), by="ada"), at)
+        house.say(AccountNoted(account="A1", channel="call", text=str(n), by="ada"), at)
+    await house.project()
+    whole = [entry.said.id for entry in await book.timeline(console, "A1")]
+    assert set(whole) == {fact.id for fact in house.said}
+    monkeypatch.setattr(book, "SHOWN", shown)
+    found, window = list[str](), await book.timeline(console, "A1")
+    while window:
+        found += [entry.said.id for entry in window]
+        last = window[-1].said
+        window = await book.timeline(console, "A1", before=(last.at, last.id))
+    assert found == whole
+
+
 async def test_what_the_policy_decides_about_orders_is_no_entry_and_what_a_person_does_is(console: asyncpg.Connection) -> None:
     house = House(console)
     assert not book.is_entry(house.say(released("w/1")))
