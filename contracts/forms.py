@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -33,9 +33,13 @@ YEARS = range(1900, 2201)
 FAULTS_MAX = 100
 """Most faults told at once: more do not help anyone to mend a body."""
 
+NAME_MAX = 40
+"""Of what somebody sent, told back in a fault."""
+
 MINOR = "_minor"
 PLAIN_DECIMAL = r"^-?[0-9]{1,16}(\.[0-9]{1,12})?$"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY_AT_END = re.compile(r"(^|_)on$")
 Days = TypeVar("Days", bound=dt.date)
 Value = TypeVar("Value", bound=msgspec.Struct)
 
@@ -87,17 +91,24 @@ def _amount(value: object) -> str:
 def _day(value: object) -> dt.date:
     if not isinstance(value, str) or not DAY.fullmatch(value):
         raise ValueError("write the day as text, such as 2026-11-30")
-    return _in_years(dt.date.fromisoformat(value))
+    return _in_years(_read(dt.date, value))
 
 
 def instant(value: object) -> dt.datetime:
     """A time with its offset, in UTC. Raises `ValueError`."""
     if not isinstance(value, str) or "T" not in value:
         raise ValueError("write the time as text with its offset, such as 2026-11-30T09:30:00Z")
-    moment = dt.datetime.fromisoformat(value)
+    moment = _read(dt.datetime, value)
     if moment.tzinfo is None:
         raise ValueError("has no offset from UTC: add Z or +01:00")
     return _in_years(moment).astimezone(dt.UTC)
+
+
+def _read(kind: type[Days], text: str) -> Days:
+    try:
+        return kind.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text[:NAME_MAX]!r} is not in the calendar") from None
 
 
 def _in_years(value: Days) -> Days:
@@ -219,18 +230,56 @@ def path_of(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
+PROBLEMS: Mapping[str, tuple[str, str]] = {
+    "missing": ("is missing", "add it"),
+    "greater_than": ("is too small", "write more than {gt}"),
+    "greater_than_equal": ("is too small", "write {ge} or more"),
+    "less_than": ("is too large", "write less than {lt}"),
+    "less_than_equal": ("is too large", "write {le} or less"),
+    "int_type": ("is no whole number", "write it in digits alone, such as 30, and without quotes"),
+    "bool_type": ("is neither true nor false", "write true or false, without quotes"),
+    "string_type": ("is no text", "write it as text, in quotes"),
+    "string_too_short": ("is too short", "write at least {min_length} characters"),
+    "string_too_long": ("is too long", "write at most {max_length} characters"),
+    "string_pattern_mismatch": ("is not written as it must be", "write it so that it matches {pattern}"),
+    "string_unicode": ("holds what is no character", "write it in UTF-8"),
+    "literal_error": ("is none of the words that it may be", "write {expected}"),
+    "too_short": ("has too few entries", "give at least {min_length}"),
+    "too_long": ("has too many entries", "give at most {max_length}"),
+    "tuple_type": ("is no list", "write it as a list, in square brackets"),
+    "dict_type": ("is no object", "write it as an object, in braces"),
+    "model_type": ("is no object", "write it as an object, in braces"),
+    "invalid_key": ("has a name that is no text", "write each name as text, in quotes"),
+}
+"""pydantic's word for a fault → what is wrong with a field, and how it is mended. Our own validators speak for themselves."""
+
+
+def in_words(faults: Iterable[Fault]) -> str:
+    """All of them as one sentence: `The limit is too small: write 0 or more.`"""
+    said = "; ".join(f"{fault.problem}: {fault.mend}" if fault.mend else fault.problem for fault in faults).rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}."
+
+
 def _fault(form: type[Form], detail: Any) -> Fault:
-    problem = str(detail["msg"]).removeprefix("Value error, ")
-    return Fault(path_of(detail["loc"]), problem, _mend(form, detail))
+    kind, location = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        meant = f", or did you mean one of: {', '.join(form.model_fields)}?" if len(location) == 1 else ""
+        return Fault(path_of(location), f"{str(location[-1])[:NAME_MAX]!r} is no field here", f"remove it{meant}")
+    if kind not in PROBLEMS:
+        return Fault(path_of(location), str(detail["msg"]).removeprefix("Value error, "))
+    bounds = detail.get("ctx", {})
+    if kind == "string_too_short" and bounds["min_length"] == 1:
+        return Fault(path_of(location), f"{subject(location)} is empty", "write it")
+    problem, mend = PROBLEMS[kind]
+    return Fault(path_of(location), f"{subject(location)} {problem}", mend.format(**bounds))
 
 
-def _mend(form: type[Form], detail: Any) -> str:
-    match detail["type"]:
-        case "missing":
-            return "add it"
-        case "extra_forbidden" if len(detail["loc"]) == 1:
-            return f"remove it, or did you mean one of: {', '.join(form.model_fields)}?"
-        case "extra_forbidden":
-            return "remove it"
+def subject(location: tuple[int | str, ...]) -> str:
+    """How people call the field: `the limit` of `("limit_minor",)`, `entry 3 of the lines` of `("lines", 2)`."""
+    match location:
+        case (*_, str() as name):
+            return f"the {_DAY_AT_END.sub(' day', name.removesuffix(MINOR)).replace('_', ' ').strip()}"
+        case (*around, int() as n):
+            return f"entry {n + 1} of {subject(tuple(around))}"
         case _:
-            return ""
+            return "the body"

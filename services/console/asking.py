@@ -18,7 +18,7 @@ from starlette.routing import Route
 from contracts import accounts
 from contracts.accounts import Terms
 from contracts.envelope import derived_id
-from contracts.forms import Fault, Faulty, message_of
+from contracts.forms import Fault, Faulty, in_words, message_of
 from contracts.message import Command
 from services.console import account, amounts, answering, approvals, book, guarding, notices, refusing, wishes
 from services.console.booking import Page
@@ -43,7 +43,7 @@ async def wish(request: Request) -> Response:
     try:
         command = make(found.page, typed)
     except Faulty as faulty:
-        return await _again(request, found.page, typed, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), 422)
+        return await _again(request, found.page, typed, in_words(faulty.faults), 422)
     pool, name = request.app.state.pool, found.page.account
     written, orders = await book.written(pool, name), await book.open_orders(pool, name)
     outcome = await wishes.send(request, command)

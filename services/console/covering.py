@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.accounts import AppointDeputy, EndDeputy
-from contracts.forms import Faulty, message_of
+from contracts.forms import Faulty, in_words, message_of
 from contracts.message import Command
 from services.console import auditing, cover, guarding, notices, pages, people, refusing, sessions, wishes
 from services.console.cover import Cover
@@ -62,7 +62,7 @@ async def wish(request: Request) -> Response:
     try:
         command = _command(typed)
     except Faulty as faulty:
-        return await _page(request, 422, "; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults), typed)
+        return await _page(request, 422, in_words(faulty.faults), typed)
     pool, today = request.app.state.pool, pages.now(request).date()
     before = await cover.standing(pool, today)
     outcome = await wishes.send(request, command)

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from contracts.envelope import derived_id, encode_value
+from contracts.forms import Fault, in_words
 from contracts.message import Command, type_name
 from services.console import guarding
 from services.console.people import Person
@@ -37,6 +38,8 @@ AT_ONCE_MAX = 32
 """Wishes on their way from one process: below the gateway's own bound of requests inside."""
 BULK_AT_ONCE = 8
 
+SAID_MAX = 500
+"""Letters of what a person is told: a body may have a hundred faults."""
 SEEN_S_MAX, LOOK_S = 1.5, 0.05
 """How long a page waits until its own tables know what was just answered, and how often it looks."""
 Found = TypeVar("Found")
@@ -175,5 +178,6 @@ def _answered(word: str, fact: dict[str, Any]) -> Outcome:
 
 def _faults(told: dict[str, Any]) -> str:
     """Every fault with how to mend it; the field's path is a program's word and left out."""
-    found = [f"{fault['problem']}: {fault['mend']}" for fault in told.get("errors", ())]
-    return ("; ".join(found) or str(told.get("detail", "It was not taken")))[:500].rstrip(".") + "."
+    found = msgspec.convert(told.get("errors", ()), tuple[Fault, ...])
+    said = in_words(found) if found else str(told.get("detail", "It was not taken"))
+    return said[:SAID_MAX].rstrip(".") + "."

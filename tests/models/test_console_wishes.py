@@ -39,7 +39,12 @@ def test_what_is_not_answered_in_time_was_sent() -> None:
 def test_every_fault_is_told_with_how_to_mend_it() -> None:
     faults = [{"field": field, "problem": f"{field} is empty", "mend": "write it"} for field in ("note", "name")]
     said = _read(answer(422, {"detail": "2 things must be mended", "errors": faults})).said
-    assert said == "note is empty: write it; name is empty: write it."
+    assert said == "Note is empty: write it; name is empty: write it."
+
+
+def test_a_fault_that_says_itself_how_to_mend_it_ends_without_a_colon() -> None:
+    faults = [{"field": "on", "problem": "write the day as text, such as 2026-11-30", "mend": ""}]
+    assert _read(answer(422, {"errors": faults})).said == "Write the day as text, such as 2026-11-30."
 
 
 @pytest.mark.parametrize("status", [429, 503])
