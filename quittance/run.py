@@ -50,6 +50,8 @@ DAY_SPEED = 160.0
 DEFAULT_LIMIT = "1000.00"
 """Credit limit of an account that an order file names and no accounts file describes: the default policy for a newcomer."""
 ACCOUNT_HEADER = ("account", "name", "currency", "limit", "payment_days", "risk_class", "portfolio", "status", "po_required")
+INTERRUPTED = 130
+"""Exit code of a run that was ended from outside, as shells have it."""
 DEFAULT_TERMS = ("30", "standard", "main", "open", "no")
 
 
@@ -150,11 +152,10 @@ async def _started(wish: Wish, settings: Settings, processes: Processes) -> int:
 
 async def _who_signs_in(wish: Wish, settings: Settings) -> None:
     """Where the console is, and who can look. People are invented for the invented day only, unless it was asked."""
-    told(f"the console is {installation.console_url(settings)}")
+    told(f"the console is {installation.console_url(settings)}   (Ctrl-C stops everything)")
     if wish.demo_people if wish.demo_people is not None else wish.orders is None:
         password = await people.make_demo(settings)
-        names = ", ".join(f"{person.name} ({person.role.replace('_', ' ')})" for person in people.DEMO)
-        told(f"  sign in as     {names}")
+        told("  sign in as     " + f"\n{' ' * 17}".join(people.to_try()))
         told(f"  password       {password}" if password else f"  password       in {people.password_path(settings)}")
     elif not await people.everybody(settings):
         told("  sign in        nobody can yet: quittance people add NAME --role director")
@@ -437,6 +438,9 @@ async def _until_asked() -> None:
 
 def perform(wish: Wish) -> int:
     """Run to the end; Ctrl-C in the middle stops everything, and a later run goes on where this one was."""
+    code = INTERRUPTED
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        return asyncio.run(run(wish))
-    return 130
+        code = asyncio.run(run(wish))
+    if code == INTERRUPTED or not wish.once:  # else the last line is the result
+        told(f"stopped; the data stays in {installation.home()}")
+    return code

@@ -18,7 +18,8 @@ from rich.text import Text
 from quittance.replay import Stage
 
 REFRESH_S = 0.25
-LINE_EVERY_S = 2.0
+LINE_EVERY_S = 30.0
+"""Where there is no terminal that a line could be rewritten on: seldom enough that the address above it stays in sight."""
 REASONS_SHOWN = 8
 PIPED_COLUMNS = 160
 """Where there is no terminal: wide enough that a message of a trace stands on one line."""

@@ -313,6 +313,7 @@ def test_told_to_end_in_the_middle_of_the_day_it_stops_what_it_started(installat
         assert process.poll() is None, "it ended before its services were ready"
     started = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
-    process.communicate(timeout=RUN_S_MAX)
+    shown, _ = process.communicate(timeout=RUN_S_MAX)
+    assert shown.splitlines()[-1] == f"stopped; the data stays in {installation.home}"
     assert len(started) >= 5
     assert psutil.wait_procs(started, timeout=5)[1] == []
