@@ -24,6 +24,7 @@ from services.console import (
     as_of,
     book,
     booking,
+    course,
     guarding,
     notices,
     pages,
@@ -39,6 +40,7 @@ from services.console.book import Entry, Found, Waiting
 from services.console.booking import actions_of, reasons_of
 from services.console.following import Account, terms_of
 from services.console.position import Part
+from services.console.said import Said
 from shared.credit.rulebook import Rules
 from shared.service import people_in
 
@@ -246,16 +248,16 @@ def _entries(found: Sequence[Entry], currency: str, known: frozenset[str]) -> li
     return [
         {
             "at": entry.said.at, "id": entry.said.id, "kind": entry.kind, "order": entry.said.order,
-            "who": _who(entry.said.actor, known),
+            "who": _who(entry.said, known),
             "words": wording.told(entry.said.data, currency),
         }
         for entry in found
     ]  # fmt: skip
 
 
-def _who(actor: str, known: frozenset[str]) -> str:
-    """Whoever signs in here is named; any other actor is the credential of a system."""
-    return actor if not actor or people_in(actor) & known else f"{actor}, a system"
+def _who(fact: Said, known: frozenset[str]) -> str:
+    """Whoever signs in here is known by name; with any other actor stands what it is."""
+    return fact.actor if people_in(fact.actor) & known else course.with_role(fact.actor, fact, known)
 
 
 # --- a part of exposure, down to its events ---------------------------------------------------------------------------

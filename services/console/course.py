@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from contracts import orders
 from services.console import refusing
@@ -12,6 +12,8 @@ from shared.credit import reasons
 from shared.service import FOR, people_in
 
 POLICY = "policy"
+MACHINES = frozenset({"developer"})
+"""Credentials that have a person's role and are nobody: that of a local installation may do everything there."""
 
 
 def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
@@ -76,11 +78,18 @@ def told(fact: Said, people: Mapping[str, str], currency: str) -> str:
 
 
 def said_by(fact: Said, people: Mapping[str, str]) -> str:
-    """Who caused it: a person with the role they had, or a system by the name of its credential, which has no person's role."""
+    """Who caused it: a person with the role they had, or a system by the name of its credential."""
+    shown = " for ".join(people.get(name, name) for name in fact.actor.split(FOR))
+    return with_role(shown, fact, people.keys())
+
+
+def with_role(shown: str, fact: Said, known: Set[str]) -> str:
+    """The actor as `shown`, with the role it had. Who works elsewhere under a person's role is a person too, whom nobody here
+    knows by name; a service has no role, and the credential of a system one that no person has."""
     if not fact.actor:
         return ""
-    if people_in(fact.actor) & people.keys():
-        shown = " for ".join(people.get(name, name) for name in fact.actor.split(FOR))
+    is_here = bool(people_in(fact.actor) & known)
+    if is_here or (fact.role in ROLES and fact.actor not in MACHINES):
         return f"{shown}, {role_of(fact.role)}" if fact.role else shown
     return f"{fact.actor}, a system"
 

@@ -42,6 +42,14 @@ NAVIGATION: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("Run", "Audit", "/audit", ("director", "audit")),
 )
 """Section, name, path, roles. A page that is not served is not shown."""
+ELSEWHERE = {
+    "/ledger": "/receivables",
+    "/late-payment": "/receivables",
+    "/reconciliations": "/receivables",
+    "/statement": "/receivables",
+    "/parts": "/accounts",
+}
+"""Pages whose address does not begin with that of the entry of the navigation which they belong to."""
 
 
 def render(
@@ -81,7 +89,7 @@ def templates() -> Environment:
     )
     made.filters |= {
         "money": money_text, "figure": figure, "hm": hm, "hms": hms, "day": day, "moment": moment, "when": when,
-        "zone_name": zone_name, "left": left, "words": words, "role": role_name,
+        "zone_name": zone_name, "left": left, "words": words, "role": role_name, "po": po,
     }  # fmt: skip
     made.globals |= {"asset": browser.path_of, "score_is": SCORE_IS}
     return made
@@ -93,6 +101,7 @@ def _around(request: Request) -> dict[str, Any]:
     return {
         "person": found.person if found else None,
         "path": request.url.path,
+        "here": entry_of(request.url.path),
         "event_time": request.app.state.settings.clock == "event",
         "now": getattr(request.state, "now", None) or dt.datetime.now(dt.UTC),
         "zone": ZoneInfo(found.person.zone if found else ZONE),
@@ -147,6 +156,12 @@ def navigation(request: Request, role: str) -> dict[str, list[tuple[str, str]]]:
     return shown
 
 
+def entry_of(path: str) -> str:
+    """The entry of the navigation that a page belongs to; empty where there is none."""
+    first = "/" + path.split("/")[1]
+    return ELSEWHERE.get(first, first) if any(at == ELSEWHERE.get(first, first) for _, _, at, _ in NAVIGATION) else ""
+
+
 def _csrf(request: Request) -> Markup:
     """The hidden field that every form which changes something needs."""
     return Markup('<input type="hidden" name="csrf" value="{}">').format(guarding.form_token(request.state.form_key))
@@ -168,6 +183,11 @@ def figure(count: int) -> str:
 def words(name: str) -> str:
     """`static_limit` is `static limit`."""
     return name.replace("_", " ")
+
+
+def po(number: str) -> str:
+    """`PO 77815`; many customers' numbers begin so themselves."""
+    return number if number[:2].upper() == "PO" else f"PO {number}"
 
 
 def role_name(role: str) -> str:

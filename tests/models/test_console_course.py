@@ -92,3 +92,16 @@ def test_a_systems_credential_is_no_director_and_a_person_is_called_by_name_and_
     assert said_by(replace(SYSTEM, actor="rose", role="controller"), PEOPLE) == "Rose Osei, credit controller"
     assert said_by(replace(SYSTEM, actor="rose for tom", role="team_leader"), PEOPLE) == "Rose Osei for Tom Ibarra, team leader"
     assert said_by(replace(SYSTEM, actor=""), PEOPLE) == ""
+
+
+@pytest.mark.parametrize(
+    ("actor", "role", "told"),
+    [
+        ("kim.astor", "controller", "kim.astor, credit controller"),
+        ("warehouse", "warehouse", "warehouse, a system"),
+        ("records", "feed", "records, a system"),
+        ("orders", "", "orders, a system"),
+    ],
+)
+def test_who_works_elsewhere_under_a_person_s_role_is_no_system(actor: str, role: str, told: str) -> None:  # A6
+    assert said_by(replace(SYSTEM, actor=actor, role=role), PEOPLE) == told
