@@ -1,6 +1,6 @@
 """The approvals inbox: what waits for somebody's authority, by level; own requests apart, as nobody answers their own (A6).
 
-Announced deals and referred orders are answered where they are worked; the inbox says that they wait.
+Announced deals, payouts and referred orders are answered where they are worked; the inbox says that they wait.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from services.console import as_of, book, dealing, guarding, notices, pages, que
 from services.console.book import Waiting
 from services.console.people import Person
 from services.console.queue import Filter
+from services.console.receivables import paying, payouts
 from shared.service import people_in
 
 NOTHING_TYPED: Mapping[str, str] = {}
@@ -42,6 +43,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "others": [shown(each) for each in waiting if each not in mine and each not in own],
         "answered": [shown(each) for each in answered[: book.SHOWN]],
         "deals": [] if day else await dealing.answerable(request),
+        "payouts": [] if day else await _payouts(request),
         "referred": 0 if day else await _referred(request),
         "refused": refused,
         "typed": typed,
@@ -56,8 +58,15 @@ async def count(request: Request) -> Response:
     who = guarding.require(request, *guarding.DESK)
     requests = sum(may_answer(who, each) for each in await book.requests(request.app.state.pool, who.portfolios))
     deals = sum(mine for _, mine in await dealing.answerable(request))
-    waiting = requests + deals + await _referred(request)
+    money = sum(mine for _, mine in await _payouts(request))
+    waiting = requests + deals + money + await _referred(request)
     return pages.text(str(waiting) if waiting else "")
+
+
+async def _payouts(request: Request) -> list[tuple[paying.Shown, bool]]:
+    """Refunds and write-offs that wait for an approval, and whether this person may give it."""
+    pool, who = request.app.state.pool, guarding.person(request)
+    return [(each, payouts.may_answer(who, each.payout)) for each in await paying.payouts(pool, who.portfolios, waiting=True)]
 
 
 async def _referred(request: Request) -> int:

@@ -136,6 +136,16 @@ async def test_nobody_answers_their_own_and_the_page_says_so(desk: Office) -> No
     assert "declined" in await desk.read("tom", "/payouts")
 
 
+async def test_what_waits_for_a_person_is_counted_and_listed_in_the_inbox_too(desk: Office) -> None:  # A6
+    assert (await desk.read("tom", "/approvals/count")) == ""
+    await act(desk, "rose", "write_off", account="acme", item="I1", reason="too small", evidence="policy")
+    assert (await desk.read("tom", "/approvals/count")) == "1"
+    inbox = await desk.read("tom", "/approvals")
+    assert "Refunds and write-offs that wait for an approval" in inbox and 'href="/payouts">you</a>' in inbox
+    assert (await desk.read("rose", "/approvals/count")) == ""
+    assert "too small" in await desk.read("rose", "/approvals")
+
+
 async def test_new_details_wait_for_somebody_elses_call(desk: Office) -> None:  # P10
     await act(desk, "rose", "note", account="acme", iban=IBAN, holder="Acme Ltd", reason="letter")
     assert "yours: somebody else calls back" in await desk.read("rose", "/payouts")
