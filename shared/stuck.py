@@ -34,13 +34,16 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Something in quarantine. `at` is where it stands in words: `orders.commands 0 @ 17`, `line 12 of orders`."""
+    """Something in quarantine. `at` is where it stands in words: `orders.commands 0 @ 17`, `line 12 of orders`; `more`: how many
+    lines of the same document wait for nothing but it."""
 
     id: str
     at: str
     reason: str
     since: dt.datetime
     about: str = ""
+    mend: str = ""
+    more: int = 0
 
 
 class Stuck(msgspec.Struct, frozen=True):

@@ -62,6 +62,10 @@ class Shown(NamedTuple):
     cut: int
 
     @property
+    def kept_count(self) -> int:
+        return _count(each for each, _ in self.kept)
+
+    @property
     def is_empty(self) -> bool:
         return not (self.problem or self.groups or self.kept or self.hidden or self.cut)
 
@@ -125,9 +129,14 @@ def seen_by(told: Told, homes: Collection[str] | None, last: Last | None, may_me
         last=last if told.problem else None,
         groups=[(group, of_group(told.service, group) if may_mend else []) for group in groups],
         kept=[(each, of_kept(told.service, each) if may_mend else []) for each in kept],
-        hidden=len(found.groups) + len(found.kept) - len(groups) - len(kept),
-        cut=found.groups_total + found.kept_total - len(found.groups) - len(found.kept),
+        hidden=len(found.groups) - len(groups) + _count(found.kept) - _count(kept),
+        cut=max(found.groups_total + found.kept_total - len(found.groups) - _count(found.kept), 0),
     )
+
+
+def _count(kept: Iterable[Kept]) -> int:
+    """Rows and bodies, with the lines that wait for them."""
+    return sum(1 + each.more for each in kept)
 
 
 def of_group(service: str, group: Group) -> list[str]:

@@ -25,6 +25,8 @@ from shared import money
 Values = dict[str, Any]
 AMOUNT_FIELDS = frozenset({"total", "prepaid", "limit", "standard_order", "insured", "amount"})
 """Fields that a message carries in minor units, under the name with `_minor`."""
+BAD_ELSEWHERE = "another line of this document is bad: line "
+"""What is wrong with a line that is good itself; behind it stands the number of the document's first bad line."""
 
 
 class Document(NamedTuple):
@@ -125,7 +127,7 @@ def _all_held(document: Document, fault: Fault) -> list[Held]:
 
 def _held(document: Document, bad: Mapping[int, list[Fault]]) -> list[Held]:
     first = min(bad)
-    other = Fault("row", f"another line of this document is bad: line {first}", f"repair line {first}, then replay")
+    other = Fault("row", f"{BAD_ELSEWHERE}{first}", f"repair line {first}, then replay")
     return [Held(row, tuple(bad.get(row.line, (other,)))) for row in document.rows]
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from contracts.forms import Fault
-from services.gateway.documents import Held
+from services.gateway.documents import BAD_ELSEWHERE, Held
 from shared.parking import COUNTED_MAX
 from shared.stuck import REASON_MAX, SHOWN_MAX, Kept, Stuck
 from shared.stuck import stuck as stuck_on_topics
@@ -107,13 +107,34 @@ def shown(row: asyncpg.Record) -> dict[str, Any]:
 
 
 async def stuck(pool: asyncpg.Pool) -> Stuck:
-    """What the kit knows of this service, and the withheld rows and bodies of all teams, the oldest first."""
+    """What the kit knows of this service, and the withheld rows and bodies of all teams, the oldest first.
+
+    A document waits whole for its first bad line, as long as that waits: its other lines are counted beside it.
+    Indexes: withheld_of_team, withheld_of_flow.
+    """
     found = await stuck_on_topics(pool)
     rows = await pool.fetch(
-        "select id, flow, team, kind, line, reference, faults, at from withheld where status = 'waiting' order by id limit $1",
+        """
+        with waits as (
+            select *, case when jsonb_array_length(faults) = 1 and starts_with(faults -> 0 ->> 'problem', $2)
+                then substr(faults -> 0 ->> 'problem', length($2) + 1)::bigint end as behind
+            from withheld where status = 'waiting'
+        ), shown as (
+            select * from waits where not exists (
+                select from withheld first
+                where first.flow = waits.flow and first.line = waits.behind and first.status = 'waiting'
+            ) order by id limit $1
+        ), others as (
+            select flow, behind as line, count(*) from waits
+            where behind is not null and flow in (select flow from shown) group by flow, behind
+        )
+        select id, flow, team, kind, line, reference, faults, at, coalesce(others.count, 0) as more
+        from shown left join others using (flow, line) order by id
+        """,
         SHOWN_MAX,
+        BAD_ELSEWHERE,
     )
-    total = len(rows) if len(rows) < SHOWN_MAX else await waiting(pool)
+    total = sum(1 + row["more"] for row in rows) if len(rows) < SHOWN_MAX else await waiting(pool)
     kept = (*found.kept, *(_kept(row) for row in rows))[:SHOWN_MAX]
     return msgspec.structs.replace(found, kept=kept, kept_total=min(found.kept_total + total, COUNTED_MAX))
 
@@ -128,5 +149,8 @@ async def waiting(pool: asyncpg.Pool) -> int:
 
 def _kept(row: asyncpg.Record) -> Kept:
     place = f"line {row['line']} of {row['kind']}, file {row['flow']}" if row["flow"] else f"{row['kind']} by HTTP"
-    reason = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in json.loads(row["faults"]))
-    return Kept(str(row["id"]), place, reason[:REASON_MAX], row["at"], f"{row['team']} {row['reference']}".strip())
+    faults = json.loads(row["faults"])
+    reason = "; ".join(f"{fault['field']}: {fault['problem']}" for fault in faults)
+    mend = "; ".join(dict.fromkeys(fault["mend"] for fault in faults if fault.get("mend")))
+    about = f"{row['team']} {row['reference']}".strip()
+    return Kept(str(row["id"]), place, reason[:REASON_MAX], row["at"], about, mend[:REASON_MAX], row["more"])

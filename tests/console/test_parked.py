@@ -79,6 +79,13 @@ def test_what_was_not_told_is_counted() -> None:
     assert shown.cut == 399
 
 
+def test_lines_that_wait_for_another_of_their_document_are_counted_with_it() -> None:
+    first = msgspec.structs.replace(ROW, more=57)
+    shown = seen_by(Told("gateway", Stuck((), 0, (first, ROW), 60)), None, None, may_mend=True)
+    assert (shown.kept_count, shown.cut) == (59, 1)
+    assert seen_by(Told("gateway", Stuck((), 0, (first, ROW), 60)), {"acme"}, None, may_mend=True).hidden == 59
+
+
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 Page = Callable[[str, Mapping[str, str]], tuple[int, bytes]]

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.stack
 ACCOUNTS = b"account,name,currency,limit\nA1,Castle Mobile,GBP,1000.00\nA2,Yen Shop,JPY,500000\n"
 WHOLESALE = "order_ref,received_at,account,country,sku,description,quantity,unit_price\n"
 JSON = {"Content-Type": "application/json"}
+OTTO = {"Quittance-Actor": "otto", "Quittance-Role": "ops", "Quittance-Team": "home"}
 CSV = {"Content-Type": "text/csv"}
 
 
@@ -379,13 +380,37 @@ def test_what_waits_is_told_in_whole_to_the_consoles_credential_only(running: Ho
     sent_file(client, (WHOLESALE + line("stuck-1", account="NOBODY")).encode())
     assert problem(httpx.get(f"{running.url}/parkedz"), 401)
     assert problem(client.get("/parkedz"), 403)["detail"] == "this is for the console's credential"
-    otto = {"Quittance-Actor": "otto", "Quittance-Role": "ops", "Quittance-Team": "home"}
     with running.client(console()) as asking:
-        told = asking.get("/parkedz", headers=otto).json()
+        told = asking.get("/parkedz", headers=OTTO).json()
     kept = next(each for each in told["kept"] if "stuck-1" in each["about"])
     assert kept["at"].startswith("line 2 of wholesale, file ")
     assert "NOBODY" in kept["reason"] or "account" in kept["reason"]
     assert "A thing" not in json.dumps(told)
+
+
+def test_a_document_waits_for_its_first_bad_line_and_says_how_many_wait_with_it(running: House, client: httpx.Client) -> None:
+    document = line("stuck-2") + line("stuck-2", price="x") * 2 + line("stuck-2")
+    sent_file(client, (WHOLESALE + document + line("stuck-3", price="x")).encode())
+    with running.client(console()) as asking:
+        kept = [
+            each for each in asking.get("/parkedz", headers=OTTO).json()["kept"] if each["about"].endswith(("stuck-2", "stuck-3"))
+        ]
+    assert [(each["at"].partition(",")[0], each["more"]) for each in kept] == [
+        ("line 3 of wholesale", 2),
+        ("line 4 of wholesale", 0),
+        ("line 6 of wholesale", 0),
+    ]
+    assert all(each["mend"].startswith("write digits and at most one point") for each in kept)
+    asyncio.run(_settled(running, int(kept[0]["id"])))
+    with running.client(console()) as asking:
+        after = [each for each in asking.get("/parkedz", headers=OTTO).json()["kept"] if each["about"].endswith("stuck-2")]
+    assert [each["at"].partition(",")[0] for each in after] == [f"line {n} of wholesale" for n in (2, 4, 5)]  # nothing is hidden
+
+
+async def _settled(running: House, number: int) -> None:
+    connection = await asyncpg.connect(running.settings.database("gateway"))
+    await connection.execute("update withheld set status = 'discarded' where id = $1", number)
+    await connection.close()
 
 
 async def _repaired(running: House, rows: list[dict[str, Any]]) -> tuple[quarantine.Replayed, quarantine.Replayed]:
