@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.envelope import derived_id
-from contracts.forms import Faulty, message_of
+from contracts.forms import Faulty, in_words, message_of
 from contracts.message import Command
 from contracts.payments import RefundCardPayment, TakeCardPayment
 from services.console import amounts, book, guarding, notices, pages, refusing, wishes
@@ -102,7 +102,7 @@ def command_of(form: Mapping[str, str], currency: str, card: Card | None) -> Com
             case _:
                 raise Unfit("There is no such payment, or nothing of this kind can be done to it.")
     except Faulty as faulty:
-        raise Unfit("; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults) + ".") from faulty
+        raise Unfit(in_words(faulty.faults)) from faulty
 
 
 def _minor(form: Mapping[str, str], currency: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contracts.envelope import derived_id
-from contracts.forms import Faulty, message_of
+from contracts.forms import Faulty, in_words, message_of
 from contracts.message import Command
 from contracts.payments import (
     ApprovePayout,
@@ -41,7 +41,7 @@ def command_of(form: Form, item: Item | None = None) -> Command:
     try:
         return make(form, item)
     except Faulty as faulty:
-        raise Unfit("; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults) + ".") from faulty
+        raise Unfit(in_words(faulty.faults)) from faulty
 
 
 def _plain(kind: type[Command], *fields: str) -> Callable[[Form, Item | None], Command]:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.forms import Faulty, message_of
+from contracts.forms import Faulty, in_words, message_of
 from contracts.message import Command
 from contracts.payments import OffsetItems, UndoOffset
 from services.console import book, guarding, notices, pages, refusing, wishes
@@ -138,7 +138,7 @@ def command_of(form: Mapping[str, str]) -> Command:
             case _:
                 raise Unfit("There is no such action; take a proposal or take an offset back.")
     except Faulty as faulty:
-        raise Unfit("; ".join(f"{each.problem}: {each.mend}" for each in faulty.faults) + ".") from faulty
+        raise Unfit(in_words(faulty.faults)) from faulty
 
 
 def _lines(form: Mapping[str, str]) -> list[Line]:
