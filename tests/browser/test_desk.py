@@ -179,8 +179,20 @@ def test_an_order_is_one_line_and_its_number_is_never_broken(office: Office, acc
     assert number.locator("a").evaluate_all("all => all.map(link => link.getClientRects().length)") == [1, 1]
     assert number.evaluate_all("all => all.map(cell => cell.scrollWidth - cell.clientWidth)") == [0, 0]
     assert page.locator("#queue .scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
-    expect(page.locator("#queue .plus:visible")).to_have_text(["+1", "+1"] if width < 1400 else [])
+    expect(page.locator("#queue .plus:visible")).to_have_text(["+1", "+1"] if width <= 1500 else [])
     expect(page.locator("#queue .called").first).to_have_attribute("title", name)  # cut where it does not fit, told whole
+
+
+@pytest.mark.parametrize(("width", "where"), [(1280, ".mine"), (1440, "[data-name=Owner]")])
+def test_who_takes_an_order_sees_on_its_row_that_it_is_theirs(office: Office, account: str, width: int, where: str) -> None:  # O5
+    held(office, account, 2_000)
+    page = office.visit("rose", f"/desk?q={account}", size=(width, 800))
+    expect(queue(page).locator(where, has_text="you")).to_have_count(0)
+    page.keyboard.press("t")
+    expect(queue(page).locator(where)).to_be_visible()
+    expect(queue(page).locator(where)).to_contain_text("you")
+    expect(page.locator("#as-of-day")).to_be_visible(visible=width >= 1440)
+    expect(queue(page).locator("[data-name=Level]")).to_be_visible(visible=width >= 1440)
 
 
 def test_two_accounts_of_one_name_are_told_apart_by_their_numbers(office: Office, account: str) -> None:
