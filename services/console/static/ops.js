@@ -20,7 +20,7 @@
     const bars = place.dataset.kind === "bar";
     const drawn = {
       name, type: bars ? "bar" : "line", data: data.lines[name].map((value, i) => [data.at[i], value]),
-      stack: bars ? "all" : undefined, barMaxWidth: 26, showSymbol: false, connectNulls: false, animation: false,
+      stack: bars ? "all" : undefined, barMaxWidth: 26, showSymbol: false, symbol: "none", connectNulls: false, animation: false,
       lineStyle: { width: 1.5, type: place.dataset.unit ? "solid" : STROKES[n % STROKES.length] }, itemStyle: { color: tone(name, n) },
       // Pattern as well as colour where bars stand on each other.
       ...(bars && n > 0 ? { itemStyle: { color: tone(name, n), decal: { symbol: n > 1 ? "circle" : "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.8, color: "rgba(0,0,0,.25)" } } } : {}),
@@ -51,7 +51,8 @@
     return {
       animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
       grid: { left: 46, right: 12, top: 26, bottom: 22 },
-      legend: { show: names.length > 1, top: 0, right: 0, itemHeight: 8, itemWidth: 14, icon: "roundRect", textStyle: { color: colour("--ink-2") } },
+      // A bar's key is a patch, a line's is the line itself, with its stroke.
+      legend: { show: names.length > 1, top: 0, right: 0, itemHeight: 8, ...(place.dataset.kind === "bar" ? { itemWidth: 14, icon: "roundRect" } : { itemWidth: 28 }), textStyle: { color: colour("--ink-2") } },
       // Drawn on the canvas: the page's policy lets no script write markup.
       tooltip: {
         trigger: "axis", renderMode: "richText", confine: true, backgroundColor: colour("--card"), borderColor: colour("--line"),
