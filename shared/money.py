@@ -66,6 +66,12 @@ def as_text(minor: int, currency: str) -> str:
     return f"{Decimal(minor).scaleb(-exponent(currency), _ROUNDING):f}"
 
 
+def grouped(minor: int, currency: str) -> str:
+    """As people read it, with commas between thousands: 1234567 GBP is `12,345.67`."""
+    whole, point, fraction = as_text(abs(minor), currency).partition(".")
+    return f"{'-' if minor < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
 def split(total_minor: int, weights: Sequence[int]) -> list[int]:
     """Parts in proportion to the weights whose sum is the total: largest remainder first, the earlier one on a tie."""
     whole = sum(weights)

@@ -172,8 +172,7 @@ def _csrf(request: Request) -> Markup:
 
 def money_text(minor: int, currency: str) -> str:
     """1234567 GBP is `12,345.67`; what is owed to them has a real minus sign."""
-    whole, point, fraction = money.as_text(abs(minor), currency).partition(".")
-    return f"{MINUS if minor < 0 else ''}{int(whole):,}{point}{fraction}"
+    return f"{MINUS if minor < 0 else ''}{money.grouped(abs(minor), currency)}"
 
 
 def figure(count: int) -> str:

@@ -11,12 +11,7 @@ Figure = int | str | None
 
 
 def amount(figure: Figure, currency: str) -> str:
-    return _grouped(money.as_text(figure, currency)) if isinstance(figure, int) else str(figure)
-
-
-def _grouped(text: str) -> str:
-    whole, dot, decimals = text.partition(".")
-    return f"{int(whole):,}{dot}{decimals}" if whole.lstrip("-").isdigit() and whole != "-0" else text
+    return money.grouped(figure, currency) if isinstance(figure, int) else str(figure)
 
 
 def _over(what: str) -> Callable[[Finding, str], str]:

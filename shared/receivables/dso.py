@@ -81,7 +81,7 @@ def best_possible(current_minor: int, sales_minor: int, days: int, currency: str
 
 
 def _per_sales(name: str, what: str, ar_minor: int, sales_minor: int, days: int, currency: str) -> Figure:
-    ar, sales = money.as_text(ar_minor, currency), money.as_text(sales_minor, currency)
+    ar, sales = money.grouped(ar_minor, currency), money.grouped(sales_minor, currency)
     facts = (f"{what} {ar} {currency}", f"credit sales {sales} {currency} in {days} days")
     if ar_minor < 0:
         return _missing(name, "days", facts, f"{what} stand in credit")
@@ -93,19 +93,19 @@ def _per_sales(name: str, what: str, ar_minor: int, sales_minor: int, days: int,
 def count_back(ar_minor: int, months: Sequence[Month], currency: str) -> Figure:
     """Count-back DSO (F3): the sales of the months, newest first, are taken from AR; whole months count their days, the last one
     days × what is left ÷ its sales. `months` newest first."""
-    name, lines, left, days = "Count-back DSO", [f"receivables {money.as_text(ar_minor, currency)} {currency}"], ar_minor, 0
+    name, lines, left, days = "Count-back DSO", [f"receivables {money.grouped(ar_minor, currency)} {currency}"], ar_minor, 0
     if ar_minor < 0:
         return _missing(name, "days", lines, "receivables stand in credit")
     for month in months:
         if left < month.sales_minor or left == 0:
             return _last_month(name, lines, days, left, month, currency)
         left, days = left - month.sales_minor, days + month.days
-        sales, rest = money.as_text(month.sales_minor, currency), money.as_text(left, currency)
+        sales, rest = money.grouped(month.sales_minor, currency), money.grouped(left, currency)
         lines.append(f"{month.name}: sales {sales}, {month.days} days, leaves {rest}")
     if left == 0:
         return _figure(name, "days", Fraction(days), lines)
     known = f"the sales of all {len(months)} known months" if months else "any known sales"
-    missing = f"receivables are {money.as_text(left, currency)} {currency} larger than {known}"
+    missing = f"receivables are {money.grouped(left, currency)} {currency} larger than {known}"
     return _missing(name, "days", lines, missing)._replace(at_least=Fraction(days))
 
 
@@ -114,7 +114,7 @@ def _last_month(name: str, lines: list[str], days: int, left: int, month: Month,
     if left == 0:
         return _figure(name, "days", Fraction(days), lines)
     part = Fraction(month.days * left, month.sales_minor)
-    rest, sales = money.as_text(left, currency), money.as_text(month.sales_minor, currency)
+    rest, sales = money.grouped(left, currency), money.grouped(month.sales_minor, currency)
     line = f"{month.name}: {month.days} days × {rest} ÷ {sales} = {rounded(part)} days"
     return _figure(name, "days", days + part, [*lines, line])
 
@@ -136,7 +136,7 @@ def effectiveness(
     collected = opening_minor + sales_minor - closing_minor
     collectable = opening_minor + sales_minor - closing_current_minor
     opening, sales, closing, current, part, whole = (
-        money.as_text(each, currency)
+        money.grouped(each, currency)
         for each in (opening_minor, sales_minor, closing_minor, closing_current_minor, collected, collectable)
     )
     lines = (
@@ -155,7 +155,7 @@ def true(items: Iterable[Aged], currency: str) -> Figure:
         if item.sales_minor <= 0:
             return _missing("True DSO", "days", lines, f"the month of {item.item} has no known credit sales")
         part = Fraction(item.age_days * item.open_minor, item.sales_minor)
-        amount, sales = money.as_text(item.open_minor, currency), money.as_text(item.sales_minor, currency)
+        amount, sales = money.grouped(item.open_minor, currency), money.grouped(item.sales_minor, currency)
         lines.append(f"{item.item}: {item.age_days} days × {amount} ÷ {sales} = {rounded(part)}")
         total += part
     return _figure("True DSO", "days", total, lines)

@@ -155,13 +155,13 @@ def _spans(due_on: dt.date, owed: Sequence[Owed]) -> list[_Span]:
 
 def _working(law: Law, starts_on: dt.date, rate: int, spans: Sequence[_Span], interest: int, fixed: int) -> tuple[str, ...]:
     base, uplift, whole = (_percent(each) for each in (rate - law.uplift_bp, law.uplift_bp, rate))
-    as_text = money.as_text
+    grouped = money.grouped
     return (
         f"interest starts on {starts_on}; base rate on {reference_day(starts_on)}: {base} %",
         f"{base} % + {uplift} % = {whole} % a year",
-        *(f"{as_text(minor, law.currency)} × {whole} % × {days} ÷ {law.year_days} days" for days, minor in spans),
-        f"= {as_text(interest, law.currency)} {law.currency}, rounded once",
-        f"fixed sum {as_text(fixed, law.currency)} {law.currency}",
+        *(f"{grouped(minor, law.currency)} × {whole} % × {days} ÷ {law.year_days} days" for days, minor in spans),
+        f"= {grouped(interest, law.currency)} {law.currency}, rounded once",
+        f"fixed sum {grouped(fixed, law.currency)} {law.currency}",
     )
 
 

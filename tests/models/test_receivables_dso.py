@@ -20,10 +20,10 @@ def test_count_back_of_212k_over_100k_80k_70k_is_73_7_days() -> None:  # F3
     found = dso.count_back(212_000_00, QUARTER, "GBP")
     assert found.value == Decimal("73.7")
     assert found.working == (
-        "receivables 212000.00 GBP",
-        "2026-03: sales 100000.00, 30 days, leaves 112000.00",
-        "2026-02: sales 80000.00, 30 days, leaves 32000.00",
-        "2026-01: 30 days × 32000.00 ÷ 70000.00 = 13.7 days",
+        "receivables 212,000.00 GBP",
+        "2026-03: sales 100,000.00, 30 days, leaves 112,000.00",
+        "2026-02: sales 80,000.00, 30 days, leaves 32,000.00",
+        "2026-01: 30 days × 32,000.00 ÷ 70,000.00 = 13.7 days",
         "= 73.7 days",
     )
 
@@ -40,7 +40,7 @@ def test_count_back_counts_the_real_days_of_months() -> None:  # F3
 def test_receivables_larger_than_all_known_sales_say_so() -> None:  # F3
     found = dso.count_back(260_000_00, QUARTER, "GBP")
     assert found.value is None and found.at_least == 90
-    assert found.missing == "receivables are 10000.00 GBP larger than the sales of all 3 known months"
+    assert found.missing == "receivables are 10,000.00 GBP larger than the sales of all 3 known months"
     assert dso.count_back(1, (), "GBP").missing == "receivables are 0.01 GBP larger than any known sales"
 
 
@@ -59,7 +59,7 @@ def test_a_month_without_sales_counts_its_days_and_one_of_returns_gives_back() -
 def test_simple_dso_is_receivables_over_sales_by_days() -> None:  # F3
     found = dso.simple(212_000_00, 250_000_00, 90, "GBP")
     assert found.value == Decimal("76.3") and found.exact == Fraction(212 * 90, 250)
-    assert found.working[-2:] == ("212000.00 ÷ 250000.00 × 90", "= 76.3 days")
+    assert found.working[-2:] == ("212,000.00 ÷ 250,000.00 × 90", "= 76.3 days")
 
 
 def test_average_days_delinquent_is_dso_less_the_best_possible() -> None:  # F3
@@ -79,7 +79,7 @@ def test_true_dso_weighs_each_invoice_by_the_sales_of_its_month() -> None:  # ru
     # By hand: 45 × 20 ÷ 100 + 10 × 40 ÷ 80 = 9 + 5 = 14.
     found = dso.true([Aged("INV-1", 45, 20_000_00, 100_000_00), Aged("INV-2", 10, 40_000_00, 80_000_00)], "GBP")
     assert found.value == Decimal("14.0")
-    assert found.working[0] == "INV-1: 45 days × 20000.00 ÷ 100000.00 = 9.0"
+    assert found.working[0] == "INV-1: 45 days × 20,000.00 ÷ 100,000.00 = 9.0"
 
 
 MISSING = {

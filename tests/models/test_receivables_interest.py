@@ -32,7 +32,7 @@ def test_5000_at_12_25_per_cent_for_101_days_are_169_49() -> None:  # F6
     assert found.working == (
         "interest starts on 2025-07-11; base rate on 2025-06-30: 4.25 %",
         "4.25 % + 8.00 % = 12.25 % a year",
-        "5000.00 × 12.25 % × 101 ÷ 365 days",
+        "5,000.00 × 12.25 % × 101 ÷ 365 days",
         "= 169.49 GBP, rounded once",
         "fixed sum 70.00 GBP",
     )
