@@ -100,7 +100,7 @@ NOTHING: dict[str, Any] = {
 def shown(**values: Any) -> str:
     around = {
         "person": OTTO, "path": "/ops", "now": NINE, "zone": ZoneInfo("Europe/London"), "theme": "auto", "navigation": {},
-        "csrf": lambda: "", "heard": "", "past_day": "", "done": None,
+        "csrf": lambda: "", "heard": "", "past_day": "", "no_past_day": "", "done": None,
     }  # fmt: skip
     text: str = pages.templates().get_template("ops.html").render(**around, **NOTHING | values)
     return text
