@@ -31,9 +31,13 @@ SHAPE = """
         left join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
         union all
         select concat_ws(':', proname, md5(prosrc)) from home join pg_proc on pronamespace = home.oid
+        union all
+        select concat_ws(':', relname, tgname, tgenabled)
+        from home join pg_class on relnamespace = home.oid and not relispartition
+        join pg_trigger on tgrelid = pg_class.oid and not tgisinternal
     )
     select coalesce(md5(string_agg(part, ' ' order by part)), '') from parts"""
-"""Tables, columns, indexes, views and functions as they stand now; ranges of the journal come and go, so they are left out."""
+"""Tables, columns, indexes, views, functions and triggers as they stand now; not the ranges of the journal, which come and go."""
 
 UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """For work that is taken up again whatever the database said."""

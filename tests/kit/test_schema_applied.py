@@ -16,6 +16,9 @@ from tests.kit.stage import Stage, stage_on
 AT_WORK = "lock table lease, progress, reading, journal, account in row exclusive mode"
 """What a batch holds until it commits."""
 WAITING = "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+GUARD = """
+    create or replace function stands() returns trigger language plpgsql as $$ begin raise 'it stands'; end $$;
+    create or replace trigger stands before update on account for each row execute function stands();"""
 AT_ONCE_S = 5.0
 """Well below `LOCK_TIMEOUT`, for which a start would wait that asks for the tables."""
 
@@ -63,6 +66,20 @@ async def test_what_is_missing_comes_back_at_the_next_start(stage: Stage, damage
     await stage.connection.execute(damage)
     await _start(stage)
     assert await stage.value(mended)
+
+
+@pytest.mark.parametrize("damage", ["drop trigger stands on account", "alter table account disable trigger stands"])
+async def test_a_guard_of_a_table_that_was_taken_out_comes_back_at_the_next_start(
+    stage: Stage, tmp_path: Path, damage: str
+) -> None:
+    guarded = tmp_path / "schema.sql"
+    guarded.write_text(f"{stage.service.schema.read_text()}\n{GUARD}")
+    await _start(stage, guarded)
+    await stage.connection.execute("insert into account (key, partition, balance, body) values ('A', 0, 0, '')")
+    await stage.connection.execute(damage)
+    await _start(stage, guarded)
+    with pytest.raises(asyncpg.RaiseError, match="it stands"):
+        await stage.connection.execute("update account set balance = 1")
 
 
 async def test_a_changed_schema_is_applied_and_then_left_alone(stage: Stage, tmp_path: Path) -> None:
