@@ -109,20 +109,20 @@ def shown(row: asyncpg.Record) -> dict[str, Any]:
 async def stuck(pool: asyncpg.Pool) -> Stuck:
     """What the kit knows of this service, and the withheld rows and bodies of all teams, the oldest first.
 
-    A document waits whole for its first bad line, as long as that waits: its other lines are counted beside it.
-    Indexes: withheld_of_team, withheld_of_flow.
+    A document waits whole for its first bad line, as long as that waits: its other lines are counted beside it. What is newer
+    than the oldest COUNTED_MAX is not looked at, so it costs no more when a file of millions waits. Index: withheld_of_team.
     """
     found = await stuck_on_topics(pool)
     rows = await pool.fetch(
         """
         with waits as (
-            select *, case when jsonb_array_length(faults) = 1 and starts_with(faults -> 0 ->> 'problem', $2)
-                then substr(faults -> 0 ->> 'problem', length($2) + 1)::bigint end as behind
-            from withheld where status = 'waiting'
+            select id, flow, team, kind, line, reference, faults, at,
+                case when jsonb_array_length(faults) = 1 and starts_with(faults -> 0 ->> 'problem', $2)
+                    then substr(faults -> 0 ->> 'problem', length($2) + 1)::bigint end as behind
+            from withheld where status = 'waiting' order by id limit $3
         ), shown as (
             select * from waits where not exists (
-                select from withheld first
-                where first.flow = waits.flow and first.line = waits.behind and first.status = 'waiting'
+                select from waits first where first.flow = waits.flow and first.line = waits.behind
             ) order by id limit $1
         ), others as (
             select flow, behind as line, count(*) from waits
@@ -133,6 +133,7 @@ async def stuck(pool: asyncpg.Pool) -> Stuck:
         """,
         SHOWN_MAX,
         BAD_ELSEWHERE,
+        COUNTED_MAX,
     )
     total = sum(1 + row["more"] for row in rows) if len(rows) < SHOWN_MAX else await waiting(pool)
     kept = (*found.kept, *(_kept(row) for row in rows))[:SHOWN_MAX]

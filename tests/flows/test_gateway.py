@@ -17,8 +17,10 @@ import pytest
 import xlsxwriter
 
 from services.gateway import held, quarantine
+from services.gateway import withheld as withheld_rows
 from services.gateway.answering import BODY_BYTES_MAX
 from services.gateway.credentials import Credential, console, development, find, only
+from shared.stuck import Stuck
 from shared.testing import Servers
 from tests.running import House, finished, house
 
@@ -405,6 +407,23 @@ def test_a_document_waits_for_its_first_bad_line_and_says_how_many_wait_with_it(
     with running.client(console()) as asking:
         after = [each for each in asking.get("/parkedz", headers=OTTO).json()["kept"] if each["about"].endswith("stuck-2")]
     assert [each["at"].partition(",")[0] for each in after] == [f"line {n} of wholesale" for n in (2, 4, 5)]  # nothing is hidden
+
+
+def test_only_the_oldest_of_what_waits_is_looked_at(
+    running: House, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_file(client, (WHOLESALE + line("stuck-4", price="x") + line("stuck-4") * 5).encode())
+    whole = asyncio.run(_stuck(running))
+    looked = 1 + sum(1 + each.more for each in whole.kept[:-1])  # all before the last document, and its bad line alone
+    monkeypatch.setattr(withheld_rows, "COUNTED_MAX", looked)
+    part = asyncio.run(_stuck(running))
+    assert [each.id for each in part.kept] == [each.id for each in whole.kept]
+    assert (whole.kept[-1].about.split()[-1], whole.kept[-1].more, part.kept[-1].more) == ("stuck-4", 5, 0)
+
+
+async def _stuck(running: House) -> Stuck:
+    async with asyncpg.create_pool(running.settings.database("gateway"), min_size=1, max_size=1) as pool:
+        return await withheld_rows.stuck(pool)
 
 
 async def _settled(running: House, number: int) -> None:
