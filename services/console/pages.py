@@ -159,7 +159,8 @@ def navigation(request: Request, role: str) -> dict[str, list[tuple[str, str]]]:
 def entry_of(path: str) -> str:
     """The entry of the navigation that a page belongs to; empty where there is none."""
     first = "/" + path.split("/")[1]
-    return ELSEWHERE.get(first, first) if any(at == ELSEWHERE.get(first, first) for _, _, at, _ in NAVIGATION) else ""
+    entry = ELSEWHERE.get(first, first)
+    return entry if any(at == entry for _, _, at, _ in NAVIGATION) else ""
 
 
 def _csrf(request: Request) -> Markup:
