@@ -66,9 +66,9 @@ drill: .venv/dev.stamp assets ## lose something and bring it back: WHICH=restore
 drill-projections: .venv/dev.stamp assets ## delete all windows and their changelogs, fold them anew, prove that they equal SQL
 	@$(BIN)/python -m tests.faults.drills projections
 
-simulate: .venv/dev.stamp ## seeded histories on virtual time: SEEDS=200 FIRST=0 JOBS=2, or HISTORY=file of one that failed
+simulate: .venv/dev.stamp ## seeded histories on virtual time: SEEDS=200 FIRST=0 JOBS=2 BUSY=12, or HISTORY=file of a failed one
 	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),200) --first $(or $(FIRST),0) --jobs $(or $(JOBS),2) \
-		$(if $(HISTORY),--history $(HISTORY))
+		$(if $(BUSY),--busy $(BUSY)) $(if $(HISTORY),--history $(HISTORY))
 
 sabotage: .venv/dev.stamp ## take out each guard once; a test must go red: ONLY="fence" JOBS=2; writes build/faults/sabotage.json
 	@$(BIN)/python -m tests.faults.sabotage --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")

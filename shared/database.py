@@ -108,12 +108,17 @@ async def prepare(settings: Settings, service: str, schema: Path) -> None:
     connection = await connect(settings.database(service), settings.lease_s, statement_timeout="0")
     try:
         await connection.execute("select pg_advisory_lock($1)", SCHEMA_LOCK)
-        scripts = (KIT_SCHEMA.read_text(), schema.read_text())
-        if not await _stands(connection, scripts):
-            await _apply(connection, scripts)
+        await bring_up_to_date(connection, schema)
         await _check_installation(connection, settings)
     finally:
         await connection.close()
+
+
+async def bring_up_to_date(connection: asyncpg.Connection, schema: Path) -> None:
+    """The kit's tables and this service's, in the connection's schema, as `prepare` says."""
+    scripts = (KIT_SCHEMA.read_text(), schema.read_text())
+    if not await _stands(connection, scripts):
+        await _apply(connection, scripts)
 
 
 async def _apply(connection: asyncpg.Connection, scripts: tuple[str, ...]) -> None:

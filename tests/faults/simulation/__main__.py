@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tests.faults.simulation.history import History, draw
+from tests.faults.simulation.history import BUSY_S, History, draw
 from tests.faults.simulation.house import SERVICES
 from tests.faults.simulation.play import Ending, play, quiet_logs, shrunk, struck_in_all
 from tests.faults.simulation.postgres import Server
@@ -51,6 +51,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--busy", type=float, default=BUSY_S, help="virtual seconds of each in which things are done and break")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--plays", type=int, default=300, help="most histories played to shrink a failing one")
     parser.add_argument("--result", type=Path, default=RESULT)
@@ -64,7 +65,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def _run(seeds: range, options: argparse.Namespace, url: str) -> int:
     began = time.monotonic()
     endings: list[Ending] = []
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork"), _begin, (url,)) as workers:
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("fork"), _begin, (url, options.busy)) as workers:
         for ending in workers.map(_one, seeds, chunksize=1):
             endings.append(ending)
             if ending.rule:
@@ -75,23 +76,25 @@ def _run(seeds: range, options: argparse.Namespace, url: str) -> int:
     _write(options.result, endings, time.monotonic() - began)
     print(told(endings))
     for ending in broken[:1]:
-        _shrink(ending, options.plays, url)
+        _shrink(ending, options, url)
     return 1 if broken else 0
 
 
 _server: Server | None = None
+_busy_s = BUSY_S
 
 
-def _begin(url: str) -> None:
+def _begin(url: str, busy_s: float = BUSY_S) -> None:
     """A database for each worker, because sessions of two must never meet at a lock."""
-    global _server
+    global _server, _busy_s
+    _busy_s = busy_s
     quiet_logs()
     _server = Server(own_database(url, f"{OWN}_{os.getpid()}"))
 
 
 def _one(seed: int) -> Ending:
     assert _server is not None
-    ending = play(draw(seed, tuple(SERVICES)), _server, traced=True)
+    ending = play(draw(seed, tuple(SERVICES), _busy_s), _server, traced=True)
     return ending if ending.rule else replace(ending, trace=())
 
 
@@ -140,15 +143,15 @@ def _kept_trace(ending: Ending) -> Path:
     return path
 
 
-def _shrink(ending: Ending, plays_max: int, url: str) -> None:
+def _shrink(ending: Ending, options: argparse.Namespace, url: str) -> None:
     server = Server(own_database(url, f"{OWN}_shrinking"))
-    whole = draw(ending.seed, tuple(SERVICES))
+    whole = draw(ending.seed, tuple(SERVICES), options.busy)
     again = play(whole, server)
     if again.rule != ending.rule:
         print(f"seed {ending.seed} breaks {again.rule or 'no rule'} when it is played again: something outside it had a part")
         server.close()
         return
-    history = shrunk(whole, ending, server, lambda text: print(f"  {text}", flush=True), plays_max)
+    history = shrunk(whole, ending, server, lambda text: print(f"  {text}", flush=True), options.plays)
     last = play(history, server, traced=True)
     server.close()
     FAILED.mkdir(parents=True, exist_ok=True)

@@ -67,9 +67,21 @@ class History(msgspec.Struct, frozen=True):
     services: tuple[str, ...]
     deeds: tuple[Deed, ...]
     troubles: tuple[Trouble, ...]
+    busy_s: float = BUSY_S
 
 
-def draw(seed: int, services: tuple[str, ...]) -> History:
+def until(history: History, at: float) -> History:
+    """Without what was to come after this moment."""
+    begun = {field: tuple(each for each in getattr(history, field) if each.at <= at) for field in ("troubles", "deeds")}
+    return msgspec.structs.replace(history, **begun)
+
+
+def draw(seed: int, services: tuple[str, ...], busy_s: float = BUSY_S) -> History:
+    """The same seed with a shorter busy time is the beginning of the same history; then it heals."""
+    return msgspec.structs.replace(until(_drawn(seed, services), busy_s), busy_s=busy_s)
+
+
+def _drawn(seed: int, services: tuple[str, ...]) -> History:
     dice = random.Random(seed)
     accounts = _accounts(dice)
     deeds = [*_openings(accounts, dice), *_dealings(accounts, dice), *_announced(accounts, random.Random(f"deals/{seed}"))]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,19 +14,13 @@ from shared.database import prepare
 from shared.settings import Settings
 from tests.faults.simulation.clockwork import Clockwork, Stuck
 from tests.faults.simulation.customers import Customers
-from tests.faults.simulation.history import BUSY_S, History
-from tests.faults.simulation.house import House, Violation, replaced
+from tests.faults.simulation.history import History, until
+from tests.faults.simulation.house import SERVICES, House, Violation, replaced
 from tests.faults.simulation.postgres import Server
 from tests.faults.simulation.watch import Watch
 
-WITHOUT_VACUUM = """
-do $$ declare each regclass; begin
-    for each in select oid from pg_class where relkind = 'r' and relnamespace = '"{schema}"'::regnamespace loop
-        execute format('alter table %s set (autovacuum_enabled = false)', each);
-    end loop;
-end $$"""
-"""The server's own housekeeping takes locks when it likes: it would be a hidden throw of the dice."""
-_number = itertools.count()
+SCHEMAS = "simulated"
+"""Before the services' names. A server's database is its worker's own, so no two histories meet there."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -46,21 +38,13 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 def play(history: History, server: Server, traced: bool = False) -> Ending:
-    """Schemas of its own, made for it and dropped afterwards."""
-    prefix = f"s{history.seed}_{os.getpid()}_{next(_number)}"
-    schemas = [f"{prefix}_{service}" for service in history.services]
-    server.run("; ".join(f'create schema "{schema}"' for schema in schemas))
-    try:
-        return _played(history, server, prefix, traced)
-    finally:
-        server.run("; ".join(f'drop schema "{schema}" cascade' for schema in schemas))
-
-
-def _played(history: History, server: Server, prefix: str, traced: bool) -> Ending:
+    """In empty schemas, as a first start makes them."""
+    for name in history.services:
+        server.furnish(f"{SCHEMAS}_{name}", SERVICES[name].schema)
     loop = Clockwork(history.seed)
     loop.trace = [] if traced else None
     asyncio.set_event_loop(loop)
-    house = House(history, loop, server, prefix)
+    house = House(history, loop, server, SCHEMAS)
     found: Violation | None = None
     counted = 0
     with replaced(house):
@@ -88,7 +72,7 @@ async def _story(history: History, house: House) -> int:
         customers.begin()
         for trouble in history.troubles:
             house.loop.outside(trouble.at, house.strike, trouble)
-        await _unless_broken(house, asyncio.sleep(BUSY_S))
+        await _unless_broken(house, asyncio.sleep(history.busy_s))
         house.heal()
         await _unless_broken(house, watch.rest())
         watch.audit()
@@ -98,10 +82,9 @@ async def _story(history: History, house: House) -> int:
 
 
 async def _prepare(house: House) -> None:
-    """The schemas as a first start makes them, so that customers and watchers find them."""
+    """As a first start leaves the databases, so that customers and watchers find them."""
     for name, service in house.services.items():
         await prepare(house.settings, name, service.schema)
-        house.database.server.run(WITHOUT_VACUUM.format(schema=house.database.schema(name)))
 
 
 async def _unless_broken(house: House, story: object) -> None:
@@ -126,7 +109,7 @@ def shrunk(history: History, broken: Ending, server: Server, tell: Callable[[str
         plays += 1
         return play(shorter, server).rule == broken.rule
 
-    if breaks(begun := _until(history, broken.simulated_s)):
+    if breaks(begun := until(history, broken.simulated_s)):
         history = begun
         tell(f"{len(history.troubles)} troubles, {len(history.deeds)} deeds until it broke")
     for field in ("troubles", "deeds", "troubles"):
@@ -137,12 +120,6 @@ def shrunk(history: History, broken: Ending, server: Server, tell: Callable[[str
             if not cut or size > len(getattr(history, field)):
                 size //= 2
     return history
-
-
-def _until(history: History, at: float) -> History:
-    """Without what was to come after this moment."""
-    begun = {field: tuple(each for each in getattr(history, field) if each.at <= at) for field in ("troubles", "deeds")}
-    return replace(history, **begun)
 
 
 def _without_chunks(history: History, field: str, size: int, breaks: Callable[[History], bool]) -> tuple[History, bool]:

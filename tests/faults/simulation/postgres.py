@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
 import uvloop
 
+from shared.database import bring_up_to_date
 from tests.faults.simulation.clockwork import EPOCH, OUTSIDE, PROCESS, Clockwork, Process
 from tests.faults.simulation.trouble import Troubles
 
@@ -27,13 +28,29 @@ LOCK_WAIT_S_MAX = 10.0
 LOCK_LOOK_S = 0.1
 DELAYS_S = (0.0001, 0.002)
 """One way between a process and the database."""
-IDLE_MAX = 20
-"""Real connections kept between histories: one with many instances opens a hundred, and workers share the server's 200."""
+IDLE_MAX = 60
+"""Real connections kept between histories: one with many instances opens a hundred, and two workers share the server's 200. A new
+one costs more than all that most are asked."""
 HANG_UP_S = (0.0, 0.05)
 """Until the server notices that a client closed its end."""
 MAY_WAIT = ("for update", "for share", "on conflict", "advisory", "update ", "delete ", "insert ", "alter ", "create ")
 """Statements that may wait for a row: inside a transaction they run behind a savepoint, to be tried again."""
 SCHEMA = Path(__file__).with_name("clock.sql")
+
+WITHOUT_VACUUM = """
+do $$ declare each regclass; begin
+    for each in select oid from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace loop
+        execute format('alter table %s set (autovacuum_enabled = false)', each);
+    end loop;
+end $$"""
+"""The server's own housekeeping takes locks when it likes: it would be a hidden throw of the dice."""
+RELATIONS = """
+select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace order by 1"""
+WRITTEN = """
+select relname::text from pg_class
+where relkind = 'r' and relnamespace = current_schema()::regnamespace and pg_relation_size(oid) > 0 order by 1"""
+MADE_ONCE = "schema_applied"
+"""What stands for the schema itself, not for what happened in it."""
 
 Work = Callable[[asyncpg.Connection], Awaitable[Any]]
 
@@ -42,12 +59,20 @@ class Starved(RuntimeError):
     """The real server has no connection left: a fault of the rig, which no process of the house may take for a trouble."""
 
 
+class Made(NamedTuple):
+    """A schema as it was made: its tables, and the rows that its scripts put into some of them."""
+
+    relations: list[str]
+    rows: dict[str, list[asyncpg.Record]]
+
+
 class Server:
-    """Real connections to one database, reused from history to history. One a worker process."""
+    """Real connections to one database and its schemas, reused from history to history. One a worker process."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._loop = uvloop.new_event_loop()
+        self._made: dict[str, Made] = {}
         self._idle: list[asyncpg.Connection] = []
         self._connect = asyncpg.connect
         self.do(self._prepare())
@@ -73,13 +98,23 @@ class Server:
         await connection.execute(SCHEMA.read_text())
         await connection.close()
 
-    def run(self, script: str) -> None:
-        self.do(self._run(script))
+    def furnish(self, schema: str, script: Path) -> None:
+        """A schema of this name as a first start makes it: that of the last history, emptied, where it left no table behind."""
+        self.do(self._furnish(schema, script))
 
-    async def _run(self, script: str) -> None:
-        """Between histories: here the server may take its time."""
-        real = self._idle.pop() if self._idle else await self._dial()
-        await real.execute(f"set lock_timeout = 0; {script}")
+    async def _furnish(self, schema: str, script: Path) -> None:
+        real = await self._take(schema)
+        await real.execute("set lock_timeout = 0")  # between histories the server may take its time
+        made = self._made.pop(schema, None)
+        if made is not None and made.relations == await _names(real, RELATIONS):
+            await _empty(real, made)
+        else:
+            await real.execute(f'drop schema if exists "{schema}" cascade; create schema "{schema}"')
+            await bring_up_to_date(real, script)
+            await real.execute(WITHOUT_VACUUM)
+            rows = {name: await real.fetch(f'select * from "{name}"') for name in await _names(real, WRITTEN)}
+            made = Made(await _names(real, RELATIONS), rows)
+        self._made[schema] = made
         self._idle.append(real)
         while len(self._idle) > IDLE_MAX:
             await self._idle.pop(0).close()
@@ -113,6 +148,22 @@ class Server:
         for real in self._idle:
             self.do(real.close())
         self._loop.close()
+
+
+async def _names(real: asyncpg.Connection, query: str) -> list[str]:
+    return [name for (name,) in await real.fetch(query)]
+
+
+async def _empty(real: asyncpg.Connection, made: Made) -> None:
+    """Truncated, not deleted from: rows of the next history lie where they would lie in new tables."""
+    if written := [name for name in await _names(real, WRITTEN) if name != MADE_ONCE]:
+        listed = ", ".join(f'"{name}"' for name in written)
+        # Some tables refuse to be emptied, for good reason.
+        await real.execute(f"set session_replication_role = replica; truncate {listed} restart identity")
+        await real.execute("set session_replication_role = origin")
+    for name, rows in made.rows.items():
+        if name in written and rows:
+            await real.copy_records_to_table(name, records=rows)
 
 
 class Database:
