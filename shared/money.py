@@ -72,6 +72,11 @@ def grouped(minor: int, currency: str) -> str:
     return f"{'-' if minor < 0 else ''}{int(whole):,}{point}{fraction}"
 
 
+def with_currency(minor: int, currency: str) -> str:
+    """As it stands in a sentence: 1234567 GBP is `12,345.67 GBP`."""
+    return f"{grouped(minor, currency)} {currency}"
+
+
 def split(total_minor: int, weights: Sequence[int]) -> list[int]:
     """Parts in proportion to the weights whose sum is the total: largest remainder first, the earlier one on a tie."""
     whole = sum(weights)

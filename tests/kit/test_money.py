@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.money import _CODES, EXPONENTS, NotMoney, as_text, exponent, extended, parse, rounded, split
+from shared.money import _CODES, EXPONENTS, NotMoney, as_text, exponent, extended, parse, rounded, split, with_currency
 
 currencies = st.sampled_from(sorted(EXPONENTS))
 minors = st.integers(-(10**15), 10**15)
@@ -124,3 +124,11 @@ def test_the_penny_over_goes_to_the_largest_remainder_then_to_the_earlier() -> N
 def test_a_split_by_nothing_is_refused(shares: list[int]) -> None:
     with pytest.raises(NotMoney):
         split(100, shares)
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [(1_234_567, "GBP", "12,345.67 GBP"), (-5, "EUR", "-0.05 EUR"), (1_250, "JPY", "1,250 JPY"), (1_250, "KWD", "1.250 KWD")],
+)
+def test_an_amount_in_a_sentence_has_its_decimals_and_its_currency(minor: int, currency: str, text: str) -> None:
+    assert with_currency(minor, currency) == text

@@ -249,3 +249,42 @@ def test_what_is_named_is_paid_though_far_more_came_where_the_text_was_full_or_n
     assert paid(found) == {"INV-3003330": 4_407}
     assert "far more" in refused(outcome(payment(99_999, "INV-3003330"), LEDGER))
     assert len(paid(outcome(payment(99_999, "INV-3003330 INV-4440044"), LEDGER))) == 2
+
+
+# ── what a clerk reads ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def evidence(found: Outcome) -> str:
+    assert isinstance(found, Match), found.why
+    return "; ".join(found.evidence)
+
+
+def test_what_an_advice_misses_is_told_as_money() -> None:  # P6
+    over = refused(outcome(advised(14_000, ("INV-2000222", 20_000), ("INV-3003330", 4_400)), LEDGER))
+    assert "the advice adds up to 244.00 EUR, the payment is 140.00 EUR" in over
+
+
+def test_the_slip_of_an_advice_is_told_as_money() -> None:  # P6
+    mended = outcome(advised(20_000 + 4_407, ("INV-2000222", 20_000), ("INV-3003330", 4_470)), LEDGER)
+    assert "INV-3003330 is open with 44.07 EUR, not 44.70 EUR" in evidence(mended)
+
+
+def test_charges_and_tolerated_differences_are_told_as_money() -> None:  # P6
+    rules = Rules(tolerance_minor=500, tolerance_basis_points=500, limit_minor=500)
+    charged = payment(20_000 - 1_250, "INV-2000222", charges_minor=1_250)
+    assert "bank charges of 12.50 EUR stated" in evidence(match(charged, LEDGER, rules))
+    assert "difference of 1.05 EUR within tolerance" in evidence(match(payment(19_895, "INV-2000222"), LEDGER, rules))
+
+
+def test_amounts_have_the_decimals_of_their_currency() -> None:
+    yen = [invoice("INV-2000222", 20_000, currency="JPY")]
+    charged = payment(18_750, "INV-2000222", currency="JPY", charges_minor=1_250)
+    assert "bank charges of 1,250 JPY stated" in evidence(match(charged, yen, Rules()))
+
+
+def test_what_banks_may_have_kept_is_told_as_money() -> None:
+    named = outcome(payment(20_000 + 4_407 - 300, "INV-2000222 INV-3003330"), [LARGE, SMALL])
+    assert "short by 3.00 EUR, as banks on the way keep" in evidence(named)
+    offered = outcome(payment(20_000 - 300), [LARGE])
+    assert not isinstance(offered, Match)
+    assert [each.reasons for each in offered.proposals] == [("short by 3.00 EUR",)]

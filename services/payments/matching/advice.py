@@ -28,6 +28,7 @@ from services.payments.matching.settling import (
 )
 from services.payments.matching.structured import compact, verified
 from services.payments.matching.values import AdviceLine, NoMatch, Open, Outcome, Rules, Settle
+from shared.money import with_currency
 
 PROOF = "advice lines"
 ROUNDING_MINOR = 1
@@ -98,7 +99,9 @@ def _gap(case: Case, lines: Iterable[Line]) -> int:
 
 
 def _misses(case: Case, lines: Iterable[Line]) -> str:
-    return f"the advice adds up to {sum(line.cash for line in lines)}, the payment is {case.payment.amount_minor}"
+    currency = case.payment.currency
+    advised, paid = with_currency(sum(line.cash for line in lines), currency), with_currency(case.payment.amount_minor, currency)
+    return f"the advice adds up to {advised}, the payment is {paid}"
 
 
 def _by_lines(case: Case, lines: Sequence[Line], mended: tuple[str, ...]) -> Outcome | None:
@@ -148,7 +151,8 @@ def _mistyped(case: Case, lines: Sequence[Line], items: Sequence[Open | None], g
     for at, (line, item) in enumerate(zip(lines, items, strict=True)):
         if item is not None and not _agrees(case, item, line) and line.gross - item.open_minor == gap:
             right = Line(msgspec.structs.replace(line.advice, amount_minor=line.cash - gap), line.cash - gap)
-            yield f"{item.item} is open with {item.open_minor}, not {line.gross}", (*lines[:at], right, *lines[at + 1 :])
+            open_with, advised = (with_currency(minor, item.currency) for minor in (item.open_minor, line.gross))
+            yield f"{item.item} is open with {open_with}, not {advised}", (*lines[:at], right, *lines[at + 1 :])
 
 
 def _too_many(lines: Sequence[Line], gap: int) -> Iterator[Reading]:

@@ -24,6 +24,7 @@ from services.payments.matching.settling import (
 )
 from services.payments.matching.subset import subsets
 from services.payments.matching.values import Open, Payment, Rules, Settle
+from shared.money import with_currency
 
 Items = Sequence[Open]
 TAKERS_MAX = 12
@@ -50,12 +51,13 @@ def agreed(items: Items, payment: Payment, rules: Rules) -> Agreed | None:
         if found := way(items, payment.amount_minor, payment, rules):
             return found
         if payment.charges_minor and (found := way(items, payment.amount_minor + payment.charges_minor, payment, rules)):
-            return _charged(found, payment.charges_minor)
+            return _charged(found, payment)
     return None
 
 
-def _charged(found: Agreed, charges_minor: int) -> Agreed | None:
+def _charged(found: Agreed, payment: Payment) -> Agreed | None:
     """Charges that banks stated are no cash: they are a difference on the largest item."""
+    charges_minor = payment.charges_minor
     at = max(range(len(found.lines)), key=lambda one: found.lines[one].paid_minor)
     line = found.lines[at]
     if line.paid_minor <= charges_minor:
@@ -64,7 +66,7 @@ def _charged(found: Agreed, charges_minor: int) -> Agreed | None:
     paid, difference = line.paid_minor - charges_minor, line.difference_minor + charges_minor
     charged = msgspec.structs.replace(line, paid_minor=paid, difference_minor=difference, reason=reason)
     lines = (*found.lines[:at], charged, *found.lines[at + 1 :])
-    return Agreed(lines, f"{found.how}, bank charges of {charges_minor} stated", firm=found.firm)
+    return Agreed(lines, f"{found.how}, bank charges of {with_currency(charges_minor, payment.currency)} stated", firm=found.firm)
 
 
 def _exactly(items: Items, cash: int, payment: Payment, rules: Rules) -> Agreed | None:
@@ -132,7 +134,7 @@ def _tolerated(items: Items, cash: int, payment: Payment, rules: Rules) -> Agree
         return None
     parts = spread(gap, [item_tolerance_minor(item, rules) for item in items])
     lines = tuple(_closed(item, 0, off) for item, off in zip(items, parts, strict=True))
-    return Agreed(lines, f"difference of {gap} within tolerance")
+    return Agreed(lines, f"difference of {with_currency(gap, payment.currency)} within tolerance")
 
 
 def _discounted_and_tolerated(items: Items, cash: int, payment: Payment, rules: Rules) -> Agreed | None:
@@ -143,7 +145,7 @@ def _discounted_and_tolerated(items: Items, cash: int, payment: Payment, rules: 
         return None
     parts = spread(gap, [item_tolerance_minor(item, rules) for item in items])
     lines = tuple(_closed(item, off, small) for item, off, small in zip(items, discounts, parts, strict=True))
-    return Agreed(lines, f"less early-payment discount, difference of {gap} within tolerance")
+    return Agreed(lines, f"less early-payment discount, difference of {with_currency(gap, payment.currency)} within tolerance")
 
 
 def _late(items: Items, cash: int, payment: Payment, rules: Rules) -> Agreed | None:

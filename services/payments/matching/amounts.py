@@ -16,6 +16,7 @@ from services.payments.matching.ledger_index import Positions
 from services.payments.matching.settling import deducted, deduction_minor, discount_minor, full, less, part, undisputed
 from services.payments.matching.subset import Found, subsets
 from services.payments.matching.values import Match, NoMatch, Open, Outcome, Proposal, Settle
+from shared.money import with_currency
 
 FEW = 6
 """Of so few open items one of exactly this amount is proof without counting chances: a person would look at the same list."""
@@ -293,7 +294,9 @@ def _near_amounts(case: Case, debts: list[int]) -> tuple[Proposal, ...]:
         if 0 < item.open_minor - cash <= fee
     )
     lines = [(gap, part(case.index.items[at], cash)) for gap, at in near[:NEAR_AMOUNTS_MAX]]
-    return tuple(proposal_of(Agreed((line,), f"short by {gap}"), 30, ()) for gap, line in lines)
+    return tuple(
+        proposal_of(Agreed((line,), f"short by {with_currency(gap, case.payment.currency)}"), 30, ()) for gap, line in lines
+    )
 
 
 def _offered(outcome: Outcome, doubt: str) -> Outcome:

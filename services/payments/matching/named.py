@@ -21,6 +21,7 @@ from services.payments.matching.settling import full, part, reason_in, short
 from services.payments.matching.structured import Structured, compact, quoted_in, verified
 from services.payments.matching.subset import subsets
 from services.payments.matching.values import Alternative, Ambiguous, Match, NoMatch, Outcome, Proposal
+from shared.money import with_currency
 
 COMBINATIONS_MAX = 2_000
 """Ways to read all damaged names of a text together; beyond it a person reads them."""
@@ -292,7 +293,7 @@ def _several(case: Case, named: Named) -> Agreed | None:
         part(item, item.open_minor - gap, residual_minor=gap, reason="charges on the way") if item is largest else full(item)
         for item in items
     )
-    return Agreed(tuple(lines), f"short by {gap}, as banks on the way keep", firm=False)
+    return Agreed(tuple(lines), f"short by {with_currency(gap, case.payment.currency)}, as banks on the way keep", firm=False)
 
 
 def _doubts(case: Case, named: Named, names: Names) -> list[str]:
