@@ -30,7 +30,7 @@ def test_5000_at_12_25_per_cent_for_101_days_are_169_49() -> None:  # F6
     found = late_payment(GB, DUE, [Owed(after(101), 500_000)], "GBP")
     assert (found.interest_minor, found.rate_bp, found.days, found.fixed_minor) == (169_49, 1225, 101, 70_00)
     assert found.working == (
-        "interest starts on 2025-07-11; base rate on 2025-06-30: 4.25 %",
+        "interest starts on 11 Jul 2025; base rate on 30 Jun 2025: 4.25 %",
         "4.25 % + 8.00 % = 12.25 % a year",
         "5,000.00 × 12.25 % × 101 ÷ 365 days",
         "= 169.49 GBP, rounded once",
@@ -90,8 +90,8 @@ def test_spans_of_the_same_debt_are_one_span(minor: int, lengths: list[int]) -> 
         (DUE, [Owed(after(9), 0)], "GBP", "nothing was owed"),
         (DUE, [], "GBP", "nothing was owed"),
         (DUE, [Owed(after(9), 500_000)], "EUR", "in GBP and the debt in EUR"),
-        (dt.date(2026, 12, 31), [Owed(dt.date(2027, 2, 1), 1)], "GBP", "no base rate is known for 2026-12-31; add it"),
-        (dt.date(2008, 1, 1), [Owed(dt.date(2009, 2, 1), 1)], "GBP", "no base rate is known for 2007-12-31"),
+        (dt.date(2026, 12, 31), [Owed(dt.date(2027, 2, 1), 1)], "GBP", "no base rate is known for 31 Dec 2026; add it"),
+        (dt.date(2008, 1, 1), [Owed(dt.date(2009, 2, 1), 1)], "GBP", "no base rate is known for 31 Dec 2007"),
     ],
 )
 def test_what_cannot_be_computed_says_because_of_what(due: dt.date, owed: list[Owed], currency: str, because: str) -> None:
