@@ -869,13 +869,15 @@ class NoteBankDetails(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BankDetailsNoted(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """They pay nothing yet: somebody else calls the customer back on a number known before."""
+    """They pay nothing yet: somebody else calls the customer back on a number known before. `levels` may confirm them then,
+    lowest first (A6); none were told before November 2026."""
 
     account: Reference
     iban: Code
     holder: Name
     reason: Text
     by: Text = ""
+    levels: tuple[Word, ...] = ()
 
 
 class ConfirmBankDetails(Command, frozen=True, kw_only=True, omit_defaults=True):

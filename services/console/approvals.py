@@ -1,6 +1,7 @@
 """The approvals inbox: what waits for somebody's authority, by level; own requests apart, as nobody answers their own (A6).
 
-Announced deals, payouts and referred orders are answered where they are worked; the inbox says that they wait.
+Announced deals, payouts, bank details to be called back and referred orders are answered where they are worked; the inbox
+says that they wait.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         "answered": [shown(each) for each in answered[: book.SHOWN]],
         "deals": [] if day else await dealing.answerable(request),
         "payouts": [] if day else await _payouts(request),
+        "call_backs": [] if day else await payouts.call_backs(pool, who),
         "referred": 0 if day else await _referred(request),
         "refused": refused,
         "typed": typed,
@@ -59,7 +61,8 @@ async def count(request: Request) -> Response:
     requests = sum(may_answer(who, each) for each in await book.requests(request.app.state.pool, who.portfolios))
     deals = sum(mine for _, mine in await dealing.answerable(request))
     money = sum(mine for _, mine in await _payouts(request))
-    waiting = requests + deals + money + await _referred(request)
+    calls = sum(each.mine for each in await payouts.call_backs(request.app.state.pool, who))
+    waiting = requests + deals + money + calls + await _referred(request)
     return pages.text(str(waiting) if waiting else "")
 
 

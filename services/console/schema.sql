@@ -736,6 +736,7 @@ create table if not exists bank_details (
     called text not null,
     sequence bigint not null
 );
+alter table bank_details add column if not exists levels text[] not null default '{}';   -- may confirm, lowest first
 create index if not exists bank_details_new on bank_details (at) where confirmed_by = '';
 
 -- --- offsets (receivables/offsets.py): which debts a credit was set against, a row each ---

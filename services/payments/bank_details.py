@@ -26,7 +26,16 @@ def note(state: State, wish: NoteBankDetails, moment: Moment) -> Iterable[Fact]:
     account, number = state.accounts.get(wish.account), iban.compact(wish.iban)
     if account is not None and account.bank is not None and (account.bank.iban, account.bank.holder) == (number, wish.holder):
         return unneeded(wish.account)
-    return [BankDetailsNoted(account=wish.account, iban=number, holder=wish.holder, reason=wish.reason, by=moment.actor)]
+    return [
+        BankDetailsNoted(
+            account=wish.account,
+            iban=number,
+            holder=wish.holder,
+            reason=wish.reason,
+            by=moment.actor,
+            levels=in_force(moment.at.date()).levels(KIND, 0),
+        )
+    ]
 
 
 def _malformed(wish: NoteBankDetails) -> Refusal | None:

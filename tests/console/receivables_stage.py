@@ -37,6 +37,7 @@ from tests.models.payments_books import Books
 
 PEOPLE = (
     Person("rose", "Rose Osei", "controller", "credit"),
+    Person("nora", "Nora", "controller", "credit"),
     Person("tom", "Tom Ibarra", "team_leader", "credit"),
     Person("sal", "Sal", "sales", "sales"),
     Person("nell", "Nell", "controller", "north", ("north",)),

@@ -150,6 +150,13 @@ async def test_new_details_wait_for_somebody_elses_call(desk: Office) -> None:  
     await act(desk, "rose", "note", account="acme", iban=IBAN, holder="Acme Ltd", reason="letter")
     assert "yours: somebody else calls back" in await desk.read("rose", "/payouts")
     assert "Confirm after the call" in await desk.read("tom", "/payouts")
+    assert (await desk.read("rose", "/approvals/count")) == ""
+    assert "Bank details that wait for their call-back" in await desk.read("rose", "/approvals")
+    assert "waits for team leader or above" in await desk.read("nora", "/payouts")  # a controller may not confirm
+    assert (await desk.read("nora", "/approvals/count")) == ""
+    assert (await desk.read("tom", "/approvals/count")) == "1"
+    inbox = await desk.read("tom", "/approvals")
+    assert IBAN in inbox and 'href="/payouts#details">you</a>' in inbox
     refused = await act(desk, "rose", "refund", account="acme", item="C1", reason="paid twice")
     assert refused.status_code == 409 and "are not confirmed" in refused.text
     wrong = await act(desk, "rose", "note", account="acme", iban="GB00", holder="Acme Ltd", reason="letter")

@@ -174,6 +174,12 @@ def test_details_changed_between_note_and_call_back_are_not_confirmed_unseen(boo
     assert reason_of(books.do(wish, actor="ben", role="director")) == "other_details"
 
 
+def test_noted_details_tell_who_may_call_back(books: Books) -> None:  # A6
+    wish = NoteBankDetails(account="acme", iban=OTHER_IBAN, holder="Acme Ltd", reason="e-mail")
+    (noted,) = of(BankDetailsNoted, books.do(wish))
+    assert noted.levels == ("team_leader", "operations_manager", "financial_controller", "director")
+
+
 def test_a_clerk_confirms_no_bank_details(books: Books) -> None:  # A6
     books.do(NoteBankDetails(account="acme", iban=OTHER_IBAN, holder="Acme Ltd", reason="e-mail"), actor="anna")
     wish = ConfirmBankDetails(account="acme", iban=OTHER_IBAN, called="Jo", reason="call")

@@ -105,7 +105,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an account wants to be paid: nothing is, before somebody else has called it back."""
+    """Where an account wants to be paid: nothing is, before somebody else of these levels has called it back."""
 
     account: str
     iban: str
@@ -113,6 +113,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str
     at: dt.datetime
+    levels: tuple[str, ...] = ()
     confirmed_by: str = ""
     called: str = ""
     sequence: int = 0
@@ -285,6 +286,7 @@ def detailed(row: Details | None, fact: Envelope) -> Details | None:
             reason=data.reason,
             by=data.by,
             at=fact.time,
+            levels=data.levels,
             sequence=sequence,
         )
     return replace(row, confirmed_by=data.by, called=data.called, sequence=sequence) if row is not None else None

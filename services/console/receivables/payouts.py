@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import asyncpg
@@ -20,7 +20,7 @@ from services.console import book, guarding, mishaps, notices, pages, refusing, 
 from services.console.people import Person
 from services.console.receivables import ledger, moving, paying
 from services.console.receivables.allocating import Unfit
-from services.console.receivables.paying import Payout
+from services.console.receivables.paying import Details, Payout
 from shared.receivables.payment_file import NotPayable, NotWhatWasJournaled, bytes_of
 from shared.service import people_in
 
@@ -30,6 +30,15 @@ NAME_MAX = 64
 PATH_MAX = 140
 NOTHING_TYPED: Mapping[str, str] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class CallBack(NamedTuple):
+    """Bank details that wait for a call-back, the account's name, and whether this person may make it."""
+
+    details: Details
+    name: str
+    mine: bool
+    own: bool
 
 
 async def page(request: Request) -> Response:
@@ -51,7 +60,7 @@ async def show(request: Request, status: int = 200, refused: str = "", typed: Ma
         answered=await paying.payouts(pool, who.portfolios, waiting=False),
         waiting=await paying.waiting(pool) if all_of_it else [],
         files=await paying.files(pool) if all_of_it else [],
-        unconfirmed=[(each, name, not _shares(who, each.by)) for each, name in await paying.unconfirmed(pool, who.portfolios)],
+        unconfirmed=await call_backs(pool, who),
         all_of_it=all_of_it,
         may=who.role in guarding.DESK,
         today=pages.now(request).date(),
@@ -68,6 +77,19 @@ def may_answer(who: Person, payout: Payout) -> bool:
 
 def is_own(who: Person, payout: Payout) -> bool:
     return _shares(who, payout.by)
+
+
+async def call_backs(pool: asyncpg.Pool, who: Person) -> list[CallBack]:
+    """Bank details that wait for their call-back, oldest first."""
+    return [
+        CallBack(each, name, may_call_back(who, each), _shares(who, each.by))
+        for each, name in await paying.unconfirmed(pool, who.portfolios)
+    ]
+
+
+def may_call_back(who: Person, details: Details) -> bool:
+    """By the levels that were told when the details were noted; of earlier details, all of the desk but who noted them."""
+    return who.role in (details.levels or guarding.DESK) and not _shares(who, details.by)
 
 
 def _shares(who: Person, actor: str) -> bool:
