@@ -20,6 +20,20 @@ BANK = "GB29NWBK60161331926819"
 OPEN = (("A", 400_00), ("B", 300_00), ("C", 200_00), ("D", 100_00), ("E", 100_00))
 """F5: a payment of 600 against these is ambiguous, so that a person decides."""
 _numbers = count(1)
+ARROW_PX = 20
+"""What Chromium keeps of a select for its arrow."""
+CUT_OFF = f"""() => {{
+  const pen = document.createElement("canvas").getContext("2d");
+  const wide = (each, text) => {{ pen.font = getComputedStyle(each).font; return pen.measureText(text).width; }};
+  const room = each => {{
+    const style = getComputedStyle(each);
+    return each.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  }};
+  const selects = [...document.querySelectorAll(".filter select")].map(each => [each, each.selectedOptions[0].text, {ARROW_PX}]);
+  const searches = [...document.querySelectorAll(".filter input[placeholder]")].map(each => [each, each.placeholder, 0]);
+  return [...selects, ...searches].filter(([each, text, less]) => wide(each, text) > room(each) - less).map(([, text]) => text);
+}}"""
+"""What the filters of a page say and do not show in full."""
 
 
 def today() -> dt.date:
@@ -196,6 +210,21 @@ def test_a_match_is_taken_back_on_the_page_of_its_receipt(office: Office, accoun
 
 
 # --- for whom -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [1280, 1440, 1920])
+def test_what_the_filters_of_the_desk_say_is_not_cut_off(office: Office, width: int) -> None:
+    page = office.visit("rose", "/cash", (width, 900))
+    assert page.evaluate(CUT_OFF) == []
+
+
+def test_a_figure_alone_in_a_card_stands_under_its_heading_without_a_line(office: Office, account: str) -> None:  # F3
+    page = office.visit("rose", "/receivables/dso")
+    figure, heading = page.locator(".card .kpi").first, page.locator(".card h2").first
+    assert figure.evaluate("each => each.firstElementChild.getBoundingClientRect().x") == heading.evaluate(
+        "each => each.firstElementChild.getBoundingClientRect().x"
+    )
+    assert figure.evaluate("each => getComputedStyle(each).borderRightWidth") == "0px"
 
 
 def test_sales_looks_and_does_nothing(office: Office, account: str) -> None:  # V8
