@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -13,7 +13,7 @@ from services.payments.matching import values
 from services.payments.matching.ledger_index import LedgerIndex
 from services.payments.matching.lookup import key_of, keys_in
 from services.payments.matching.mentions import mentions
-from services.payments.matching.payer import Directory, Payer, Recognised, numbers_in, plain, recognise
+from services.payments.matching.payer import Directory, Payer, Recognised, Unrecognised, numbers_in, plain, weighed, with_numbered
 from services.payments.paid_out import paid_out
 from services.payments.settling import open_value
 from services.payments.state import Account, Item, Landed
@@ -26,6 +26,7 @@ and only who bears all words of the name is looked at for it."""
 WORD_MIN = 3
 """Shorter words are in too many names to look for."""
 EVIDENCE_LENGTH = 500
+RULES = values.Rules()
 MONEY_OUT = "money that went out: set it aside, or take the receipt back that it returns"
 
 Answer = RecogniseCash | SetAsideEntry | ConfirmPaidOut
@@ -41,9 +42,15 @@ async def recognise_all(connection: asyncpg.Connection, landed: Sequence[Landed]
     items = await _named_items(connection, payments.values())
     known = await _known(connection, payments.values(), {item.account for item in items})
     index = LedgerIndex([open_value(item) for item in items])
+    found = {
+        key: weighed(payment, known, RULES, mentions(payment, index, RULES, known.group_of)) for key, payment in payments.items()
+    }
+    numbered = await _numbered(connection, own_numbers(payments, found))
+    known = known.knowing(_payer(account, ()) for account in numbered)
     paid = {(each.bank_account, each.entry): each for each in await paid_out(connection, landed)}
     return [
-        paid.get((each.bank_account, each.entry.entry)) or _said(each, payments.get(each.key), index, known) for each in landed
+        paid.get((each.bank_account, each.entry.entry)) or _said(each, payments.get(each.key), found.get(each.key), known)
+        for each in landed
     ]
 
 
@@ -89,8 +96,7 @@ async def _named_items(connection: asyncpg.Connection, payments: Iterable[values
 
 
 async def _known(connection: asyncpg.Connection, payments: Iterable[values.Payment], named: set[str]) -> Directory:
-    """Accounts that are named, remembered, or called alike, and those whose own number stands in a text. Indexes: account's own
-    key, alias_by_value, account_words."""
+    """Accounts that are named, remembered, or called alike. Indexes: account's own key, alias_by_value, account_words."""
     payers = list(payments)
     banks = list({payer.payer_account for payer in payers if payer.payer_account})
     names = {payer.payer for payer in payers if payer.payer}
@@ -107,12 +113,18 @@ async def _known(connection: asyncpg.Connection, payments: Iterable[values.Payme
     )
     alike = await _alike(connection, [_long(plain(name)) for name in names])
     accounts = {account.account: account for account in (_account(row["body"]) for row in (*rows, *alike))}
-    numbered = await _numbered(connection, payers)
-    return Directory((_payer(account, aliases) for account in accounts.values()), (_payer(account, ()) for account in numbered))
+    return Directory(_payer(account, aliases) for account in accounts.values())
 
 
-async def _numbered(connection: asyncpg.Connection, payments: Iterable[values.Payment]) -> list[Account]:
-    words = {word for payment in payments for word in numbers_in(payment)}
+def own_numbers(payments: Mapping[str, values.Payment], found: Mapping[str, Recognised | Unrecognised]) -> set[str]:
+    """Words that may be an account's own number, of payments that nobody recognised; for the others no person chooses. Pure."""
+    return {word for key, payment in payments.items() if isinstance(found[key], Unrecognised) for word in numbers_in(payment)}
+
+
+async def _numbered(connection: asyncpg.Connection, words: Collection[str]) -> list[Account]:
+    """Accounts with one of these numbers. Index: account's own key."""
+    if not words:
+        return []
     rows = await connection.fetch("select body from account where key = any($1::text[])", list(words))
     return [_account(row["body"]) for row in rows]
 
@@ -164,16 +176,14 @@ def _payer(account: Account, aliases: Iterable[Mapping[str, str]]) -> Payer:
 # --- the answer ---------------------------------------------------------------------------------------------------------
 
 
-def _said(landed: Landed, payment: values.Payment | None, index: LedgerIndex, known: Directory) -> Answer:
+def _said(landed: Landed, payment: values.Payment | None, answer: Recognised | Unrecognised | None, known: Directory) -> Answer:
     entry, bank_account = landed.entry, landed.bank_account
     if entry.is_charge:
         return SetAsideEntry(
             bank_account=bank_account, entry=entry.entry, ledger=ledger.CHARGES, reason="a charge of the bank's own"
         )
-    if payment is None:
+    if payment is None or answer is None:
         return RecogniseCash(bank_account=bank_account, entry=entry.entry, by="service", reason=MONEY_OUT)
-    rules = values.Rules()
-    answer = recognise(payment, known, rules, mentions(payment, index, rules, known.group_of))
     if isinstance(answer, Recognised):
         return RecogniseCash(
             bank_account=bank_account,
@@ -183,6 +193,7 @@ def _said(landed: Landed, payment: values.Payment | None, index: LedgerIndex, kn
             by=answer.by[:40],
             evidence=tuple(each[:EVIDENCE_LENGTH] for each in answer.evidence),
         )
+    answer = with_numbered(answer, payment, known)
     candidates = tuple(
         Candidate(account=each.account, home=known.group_of(each.account), why=each.why[:EVIDENCE_LENGTH])
         for each in answer.candidates[:PROPOSALS_MAX]

@@ -17,8 +17,11 @@ from services.payments.matching.payer import (
     numbers_in,
     plain,
     recognise,
+    weighed,
+    with_numbered,
 )
 from services.payments.matching.values import Rules
+from services.payments.recognising import own_numbers
 from tests.models.matching_values import payment
 
 BANK = "GB33BUKB20201555555555"
@@ -194,6 +197,34 @@ def test_who_is_here_for_a_number_alone_is_compared_by_nothing_else() -> None:
     assert directory.group_of("T1191") == "G1"
     found = recognise(payment(1, payer="Quayside Mobile", text="T1191"), directory, Rules())
     assert isinstance(found, Unrecognised) and [(one.account, one.why) for one in found.candidates] == [("T1191", NUMBER)]
+
+
+def test_only_whom_nobody_recognised_is_asked_for_by_own_numbers() -> None:
+    asked = {
+        "bank": payment(1, payer_account=BANK, payer="Acme", text="T1191"),
+        "references": payment(1, payer="Unheard Of", text="T1192"),
+        "nobody": payment(1, payer="Unheard Of", text="T1193"),
+    }
+    named = {"references": agreeing("nordic")}
+    found = {key: weighed(each, KNOWN, Rules(), named.get(key, ())) for key, each in asked.items()}
+    assert own_numbers(asked, found) == {"T1193", "t1193"}
+
+
+@pytest.mark.parametrize("text", ["T1191 thanks", "acme-north for T1191", "nothing"])
+@pytest.mark.parametrize("payer", ["Unheard Of", "Muller Telefon", "Acme Electronics", "Quayside"])
+@pytest.mark.parametrize("named", [(), ("nordic",), ("acme-north", "nordic")])
+def test_numbers_asked_for_later_give_the_answer_that_they_gave_at_once(text: str, payer: str, named: tuple[str, ...]) -> None:
+    numbered = [Payer(account="T1191", name="Quayside Mobile", home="G1"), Payer(account="acme-north", name="Acme North Ltd")]
+    mentions = [Mention(one, agrees=False) for one in named]
+    asked = payment(1, payer=payer, text=text)
+    found = weighed(asked, KNOWN, Rules(), mentions)
+    later = KNOWN.knowing(numbered)
+    if isinstance(found, Unrecognised):
+        found = with_numbered(found, asked, later)
+    at_once = Directory(KNOWN.payers.values(), numbered)
+    assert found == recognise(asked, at_once, Rules(), mentions)
+    assert [later.group_of(one) for one in ("T1191", "acme-north")] == [at_once.group_of(one) for one in ("T1191", "acme-north")]
+    assert "T1191" not in KNOWN.numbered, "the directory itself is never changed"
 
 
 def test_names_are_compared_without_case_accents_and_legal_form() -> None:

@@ -5,6 +5,7 @@ A tie is nobody. Evidence that contradicts itself goes to a person, unless one a
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 import unicodedata
@@ -158,6 +159,12 @@ class Directory:
         self.plain_names = {account: plain(one.name) for account, one in self.payers.items()}
         self.groups = _inverted((one.group, one.account) for one in self.payers.values())
 
+    def knowing(self, numbered: Iterable[Payer]) -> Directory:
+        """The same payers, and these for their own numbers."""
+        found = copy.copy(self)
+        found.numbered = {one.account: one for one in numbered} | self.payers
+        return found
+
     def group_of(self, account: str) -> str:
         payer = self.numbered.get(account)
         return payer.group if payer else account
@@ -191,11 +198,12 @@ def recognise(
     amount, further numbers, or the payer's name agree with it. An account's own number is for a person only.
     """
     directory = known if isinstance(known, Directory) else Directory(known)
-    found = _weighed(payment, directory, rules, named)
-    return _with_numbered(found, payment, directory) if isinstance(found, Unrecognised) else found
+    found = weighed(payment, directory, rules, named)
+    return with_numbered(found, payment, directory) if isinstance(found, Unrecognised) else found
 
 
-def _weighed(payment: Payment, directory: Directory, rules: Rules, named: Collection[Mention]) -> Recognised | Unrecognised:
+def weighed(payment: Payment, directory: Directory, rules: Rules, named: Collection[Mention]) -> Recognised | Unrecognised:
+    """Who paid, by all but accounts' own numbers: those recognise nobody, and are asked for whom this leaves unrecognised."""
     mentions = tuple(sorted(set(named)))
     for by, accounts in _strong(payment, directory):
         if accounts:
@@ -343,7 +351,7 @@ def _may_be_number(word: str) -> bool:
     return len(word) >= (DIGITS_MIN if word.isdecimal() else NUMBER_MIN)
 
 
-def _with_numbered(found: Unrecognised, payment: Payment, directory: Directory) -> Unrecognised:
+def with_numbered(found: Unrecognised, payment: Payment, directory: Directory) -> Unrecognised:
     """Accounts whose own number the payment bears come first."""
     others = {one.account: one for one in found.candidates}
     own = dict.fromkeys(word for word in numbers_in(payment) if word in directory.numbered)
