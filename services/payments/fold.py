@@ -585,7 +585,7 @@ def _requested(state: State, fact: said.PostingRequested, at: dt.datetime) -> St
     after = _with_asks(_explains(_given(after, fact.lines, 1), fact, fact.receipt or ""), fact, asks=True)
     if fact.payout is not None and after.payout is not None:
         after = _with_payout(after, state=REQUESTED)
-    return _asked_back(after, fact.reverses, fact.request)
+    return _asked_back(after, fact.reverses, fact.request, fact.by, at)
 
 
 def _explains(state: State, fact: said.PostingRequested | said.RequestClosed, receipt: str) -> State:
@@ -631,11 +631,14 @@ def _stands(receipt: Receipt) -> str:
     return REQUESTED if receipt.unallocated_minor else GONE if receipt.state == GONE else DONE
 
 
-def _asked_back(state: State, posting: str | None, request: str) -> State:
+def _asked_back(state: State, posting: str | None, request: str, by: str = "", at: dt.datetime | None = None) -> State:
+    """Without a request nobody asks for it any more."""
     posted = state.postings.get(posting) if posting is not None else None
     if posted is None:
         return state
-    return replace(state, postings={**state.postings, posted.posting: replace(posted, asked_back=request)})
+    return replace(
+        state, postings={**state.postings, posted.posting: replace(posted, asked_back=request, asked_by=by, asked_at=at)}
+    )
 
 
 def _posting_taken(state: State, fact: said.PostingTaken, at: dt.datetime) -> State:

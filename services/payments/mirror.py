@@ -181,11 +181,22 @@ def unallocate(state: State, wish: UnallocateCash, moment: Moment) -> Iterable[M
     posted = state.postings.get(wish.match)
     if posted is None or posted.account != wish.account or not posted.clears:
         return cash.unallocate(state, wish, moment)
-    if posted.reversed_by or posted.asked_back:
+    if posted.reversed_by:
         return unneeded(wish.account, wish.match)
+    if posted.asked_back:
+        return _asked_already(posted, wish, moment)
     if refusal := not_reasoned(wish.reason):
         return refusal.of(wish.account, wish.match)
     return [_back(state, posted, wish, moment)]
+
+
+def _asked_already(posted: Posted, wish: UnallocateCash, moment: Moment) -> Iterable[Message]:
+    """Who asked first wished it already; of two clerks the second is told."""
+    if moment.actor == posted.asked_by or posted.asked_at is None:
+        return unneeded(wish.account, wish.match)
+    who, when = posted.asked_by or "somebody", f"{posted.asked_at.day} {posted.asked_at:%b %Y, %H:%M} UTC"
+    detail = f"{who} asked the ERP for {posted.document} back on {when} (request {posted.asked_back}); it waits for the answer"
+    return Refusal("changed_meanwhile", detail).of(wish.account, wish.match)
 
 
 def _back(state: State, posted: Posted, wish: UnallocateCash, moment: Moment) -> PostingRequested:

@@ -396,7 +396,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A document of the ERP as it was taken: what it opened and cleared here, and what the request that it answers gave away.
-    `asked_back`: the request to reverse it."""
+    `asked_back`: the request to reverse it, by whom and when."""
 
     posting: str
     account: str
@@ -407,6 +407,8 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gave: tuple[AskedLine, ...] = ()
     reversed_by: str = ""
     asked_back: str = ""
+    asked_by: str = ""
+    asked_at: dt.datetime | None = None
 
 
 class State(msgspec.Struct, frozen=True):

@@ -376,6 +376,22 @@ def test_a_clearing_is_asked_back_and_comes_back_when_the_erp_reverses_it(books:
     at_rest(books)
 
 
+def test_of_two_clerks_who_ask_one_clearing_back_the_second_is_told_who_was_first_and_when(books: Books) -> None:  # P7
+    books.do(cash(RC, 500_00))
+    books.do(document("14001/2026", clears("I1", 500_00), clears(RC, -500_00)))
+    wish = payments.UnallocateCash(account="acme", match="1000/14001/2026/acme", reason="another invoice was meant")
+    request = asked(books.do(wish, actor="anna"))
+    (same,) = books.do(wish, actor="anna")
+    assert isinstance(same, payments.CommandUnneeded)
+    (no,) = books.do(wish, actor="ben")
+    assert no.reason == "changed_meanwhile"
+    assert no.detail.startswith(
+        f"anna asked the ERP for 14001/2026 back on {books.at.day} {books.at:%b %Y, %H:%M} UTC (request {request.request})"
+    )
+    books.do(payments.DeclinePosting(account="acme", request=request.request, reason="posted right"))
+    assert asked(books.do(wish, actor="ben")).by == "ben"
+
+
 # --- documents --------------------------------------------------------------------------------------------------------
 
 
