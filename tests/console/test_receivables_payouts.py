@@ -156,6 +156,7 @@ async def test_new_details_wait_for_somebody_elses_call(desk: Office) -> None:  
     assert (await desk.read("nora", "/approvals/count")) == ""
     assert (await desk.read("tom", "/approvals/count")) == "1"
     inbox = await desk.read("tom", "/approvals")
+    assert '<div class="grid">' not in inbox, "no empty place where requests would stand"
     assert IBAN in inbox and 'href="/payouts#details">you</a>' in inbox
     refused = await act(desk, "rose", "refund", account="acme", item="C1", reason="paid twice")
     assert refused.status_code == 409 and "are not confirmed" in refused.text
