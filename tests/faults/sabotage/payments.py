@@ -783,6 +783,13 @@ BOOK_ELSEWHERE = (
         tests=(MIRROR + "test_what_the_erp_takes_back_may_be_given_again",),
     ),
     Guard(
+        name="of two clerks who ask one clearing back the second is told",
+        promise="P7",
+        file="services/payments/mirror.py",
+        takes_out=out("if moment.actor == posted.asked_by or posted.asked_at is None:", "if True:"),
+        tests=(MIRROR + "test_of_two_clerks_who_ask_one_clearing_back_the_second_is_told_who_was_first_and_when",),
+    ),
+    Guard(
         name="a clearing is asked back once",
         promise="P1",
         file="services/payments/mirror.py",
