@@ -59,7 +59,7 @@ GOODS = (
 )
 ACCOUNT_COLUMNS = (
     "account", "name", "currency", "limit", "parent", "payment_days", "risk_class", "tier", "portfolio", "status",
-    "limit_expires_on", "cash_on_delivery", "po_required", "standard_order",
+    "limit_expires_on", "cash_on_delivery", "po_required", "standard_order", "legal_entity",
 )  # fmt: skip
 ORDER_COLUMNS = ("reference", "received_at", "account", "currency", "sku", "description", "quantity", "unit_price", "po_number")
 
@@ -80,6 +80,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     cash_on_delivery: bool = False
     po_required: bool = False
     standard_order: int = 0
+    legal_entity: str = ""
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -146,6 +147,11 @@ def _limit(n: int, dice: random.Random) -> int:
 
 def _accounts_csv(accounts: Iterable[Account]) -> bytes:
     return _csv(ACCOUNT_COLUMNS, ([_cell(getattr(one, name)) for name in ACCOUNT_COLUMNS] for one in _with_currency(accounts)))
+
+
+def account_rows(accounts: Iterable[Account]) -> bytes:
+    """Lines for the end of a day's accounts file."""
+    return _accounts_csv(accounts).partition(b"\n")[2]
 
 
 class _Priced(Account, frozen=True, kw_only=True):

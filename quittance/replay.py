@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -26,11 +26,13 @@ from contracts.orders import (
     RecordDespatch,
     ReservationLapsed,
 )
-from contracts.payments import PostItem, TakeStatement
+from contracts.payments import PostItem, TakeAdvice, TakePosting, TakeStatement
 from quittance import trade
 from quittance.board import Board
+from quittance.cashiers import STAFF
 from quittance.cast import TRADING, WRITERS, links_of
 from quittance.clerks import TEAM, Clerks
+from quittance.counterparts import Cardholders
 from quittance.facts import Place, Reader
 from quittance.intake import Flow, Gateway
 from quittance.orderfile import EPOCH, Piece
@@ -52,17 +54,27 @@ class Customer(msgspec.Struct, frozen=True):
     terms: Terms
 
 
-class Trade:
-    """Hears what is said and knows what follows from it. `orders`: those of this run, nothing is played for others."""
+Answers = Callable[[Message, dt.datetime], Iterable[Act]]
 
-    def __init__(self, seed: int, orders: Iterable[str], diary: Diary) -> None:
-        self._seed, self._orders, self.diary = seed, frozenset(orders), diary
+
+def nothing(fact: Message, at: dt.datetime) -> Iterable[Act]:
+    """What follows from facts besides on a day of orders alone."""
+    return ()
+
+
+class Trade:
+    """Hears what is said and knows what follows from it. `orders`: those of this run, nothing is played for others. `answers`:
+    what follows from facts besides, on a day that has more to play than orders."""
+
+    def __init__(self, seed: int, orders: Iterable[str], diary: Diary, answers: Answers) -> None:
+        self._seed, self._orders, self.diary, self._answers = seed, frozenset(orders), diary, answers
         self.customers: dict[str, Customer] = {}
         self._early: dict[str, list[tuple[OrderReleased, dt.datetime]]] = {}
 
     def take(self, said: Envelope) -> None:
         if key := trade.done_by(said.data):
             self.diary.done(key)
+        self.diary.add(self._answers(said.data, said.time))
         match said.data:
             case AccountOpened() as fact:
                 self.customers[fact.account] = Customer(fact.home, fact.name, fact.currency, fact.terms)
@@ -112,7 +124,7 @@ class Senders(NamedTuple):
         match message:
             case RecordDespatch() | RecordDelivery() | AnswerRecall():
                 return self.warehouse
-            case ChangeLimit() | PostItem() | TakeStatement():
+            case ChangeLimit() | PostItem() | TakeStatement() | TakeAdvice() | TakePosting():
                 return self.records
             case _:
                 return self.desk
@@ -126,6 +138,7 @@ class Stage:
         self.desks, self.reader, self.board = desks, reader, board
         self.trade: Trade | None = None
         self.clerks: Clerks | None = None
+        self.cardholders: Cardholders | None = None
         self.flows: dict[str, Flow] = {}
         self.now: dt.datetime | None = None
 
@@ -139,6 +152,8 @@ class Stage:
                 self.trade.take(envelope)
             if self.clerks is not None:
                 self.clerks.take(envelope.data, envelope.time)
+            if self.cardholders is not None:
+                self.cardholders.take(envelope.data, envelope.time)
         return len(said)
 
     async def listen_to_the_end(self) -> None:
@@ -245,6 +260,8 @@ async def _send(stage: Stage, kind: str, piece: Piece | None, start: dt.datetime
         work.append(stage.senders.console.send_events(some, person))
     if piece is not None:
         work.append(_send_piece(stage, kind, piece))
+    if stage.cardholders is not None:
+        work.append(stage.cardholders.dispute(end))
     await asyncio.gather(*work)
     await stage.settle()
 
@@ -257,8 +274,8 @@ def _senders(stage: Stage, acts: list[Act]) -> Iterator[tuple[Gateway, list[Act]
 
 
 def _people(stage: Stage, acts: list[Act]) -> Iterator[tuple[dict[str, str], list[Act]]]:
-    """What each person at the desk wishes, in their own name (`services/gateway/delegation.py`)."""
-    for clerk in stage.clerks.people if stage.clerks is not None else ():
+    """What each person at the desks wishes, in their own name (`services/gateway/delegation.py`)."""
+    for clerk in (*stage.clerks.people, *STAFF) if stage.clerks is not None else ():
         if some := [act for act in acts if act.by == clerk.name]:
             yield {"Quittance-Actor": clerk.name, "Quittance-Role": clerk.role, "Quittance-Team": TEAM}, some
 

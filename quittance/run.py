@@ -26,7 +26,9 @@ from quittance import installation, keys, people, replay
 from quittance.board import Board
 from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WINDOWS, WORKING, links_of, program_of, service_of, watched
 from quittance.clerks import STEP, Clerks
-from quittance.day import day
+from quittance.counterparts import Answers, Cardholders, day_of_finance
+from quittance.day import account_rows, day
+from quittance.debtors import DEBTORS
 from quittance.facts import reading
 from quittance.installation import Unusable
 from quittance.intake import Flow, Gateway
@@ -36,7 +38,7 @@ from quittance.readers import caught_up, desks
 from quittance.replay import Senders, Stage, Trade
 from quittance.screen import console, progress, quarantined, watching
 from quittance.stretches import stretches_of
-from quittance.tills import tills
+from quittance.tills import acquirer_url, tills
 from quittance.trade import Diary
 from shared.database import InstallationMismatch, LoginRefused, prepare
 from shared.settings import Settings
@@ -70,7 +72,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """What is played: the files, the pace, and until when."""
+    """What is played: the files, the pace, and until when. `answers`: what follows from facts besides."""
 
     orders: OrderFile
     survey: Survey
@@ -81,6 +83,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     speed: float
     closing: dt.datetime
     acts: list[Any]
+    answers: replay.Answers | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,13 +226,20 @@ async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> Asy
             board = Board(script.survey.orders, script.survey.returns)
             stage = Stage(settings, senders, looks, reader, board)
             if script.trade:
-                stage.trade = Trade(SEED, script.survey.orders, Diary())
+                _set_trade(stage, script)
             if script.desk:
                 stage.clerks = Clerks(SEED, script.survey.orders)
             yield stage
     finally:
         for closing in (*senders, looks):
             await closing.close()
+
+
+def _set_trade(stage: Stage, script: Script) -> None:
+    """The sandbox's cardholders only: nobody takes money of a real acquirer back."""
+    stage.trade = Trade(SEED, script.survey.orders, Diary(), script.answers or replay.nothing)
+    if script.answers is not None and not stage.settings.acquirer:
+        stage.cardholders = Cardholders(acquirer_url(stage.settings))
 
 
 async def _perform(stage: Stage, script: Script) -> float:
@@ -275,7 +285,8 @@ def _script(wish: Wish, settings: Settings) -> Script:
 def _day_script(wish: Wish, settings: Settings) -> Script:
     made = day(wish.seed)
     paths = [settings.home / f"{what}-day-{wish.seed}.csv" for what in ("accounts", "orders")]
-    for path, content in zip(paths, (made.accounts, made.orders), strict=True):
+    accounts = made.accounts + account_rows(DEBTORS.values())
+    for path, content in zip(paths, (accounts, made.orders), strict=True):
         path.write_bytes(content)
     orders = OrderFile(paths[1])
     return Script(
@@ -287,7 +298,8 @@ def _day_script(wish: Wish, settings: Settings) -> Script:
         desk=wish.trade is not False and wish.desk is not False,
         speed=DAY_SPEED if wish.speed is None else wish.speed,
         closing=made.ends,
-        acts=made.acts,
+        acts=[*made.acts, *day_of_finance(wish.seed)],
+        answers=Answers(wish.seed),
     )
 
 

@@ -37,6 +37,11 @@ def tills(settings: Settings) -> tuple[Program, ...]:
     return _program(settings, ACQUIRER, theirs), _program(settings, CARDS, ours)
 
 
+def acquirer_url(settings: Settings) -> str:
+    """Where the sandbox answers."""
+    return _url(settings, ACQUIRER)
+
+
 def _program(settings: Settings, name: str, around: Mapping[str, str]) -> Program:
     return Program(name, MODULES[name], settings.port + STEPS[name], tuple(around.items()))
 
