@@ -83,7 +83,7 @@ def _named(known: Papers) -> dict[str, BankEntry]:
     there, answered = known[ASHDOWN, "phones"], known[CORRIGAN, "phones"]
     return {
         "damaged": _pays(damaged, f"INVOICE {_damaged(damaged.number)}"),
-        "short": _pays(short, f"{short.number} LESS SHORT DELIVERY 2 PCS", -SHORT_MINOR),
+        "short": _pays(short, f"{short.number} LESS SHORTAGE 2 PCS", -SHORT_MINOR),
         "over": _pays(over, over.number, OVER_MINOR),
         "rest": _pays(rest, rest.number, -REST_MINOR),
         "advised": _entry(paid - CARRIAGE_MINOR, _payer(STREET), f"ADVICE {ADVICE}", _bank_of(STREET)),
