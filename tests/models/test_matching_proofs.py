@@ -195,6 +195,21 @@ def test_short_pay_with_a_reason_code_is_a_residual() -> None:  # C1
     assert (line.paid_minor, line.residual_minor, line.reason) == (11_000, 1_345, "damage")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("short delivery", "quantity"),
+        ("Short-Delivery.", "quantity"),
+        ("short, late delivery", "partial payment"),
+        ("shortly delivered", "partial payment"),
+    ],
+)
+def test_a_reason_of_two_words_is_read_where_they_stand_in_a_row(text: str, reason: str) -> None:
+    rules = Rules(reasons={"short delivery": Reason("quantity")})
+    line = only_line(outcome(payment(11_000, f"INV-2026-104711 {text}"), rules=rules))
+    assert line.reason == reason
+
+
 def test_overpayment_leaves_the_rest_unallocated() -> None:
     found = outcome(payment(13_000, "INV-2026-104711"))
     assert paid(found) == {"INV-2026-104711": 12_345}

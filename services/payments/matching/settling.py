@@ -92,12 +92,17 @@ def deducted(item: Open, deduction: int, rules: Rules) -> Settle:
 
 
 def reason_in(payment: Payment, rules: Rules) -> str:
-    """The one reason code that stands in the text as a word; two codes are none."""
+    """The one reason code that stands in the text, as a word or as its words in a row; two codes are none."""
     if not rules.reasons:
         return ""
-    words = set(re.findall(r"\w+", flat(payment.text).casefold()))
-    codes = [code for code in rules.reasons if code.casefold() in words]
+    text = _in_words(flat(payment.text))
+    codes = [code for code in rules.reasons if _in_words(code) in text]
     return codes[0] if len(codes) == 1 else ""
+
+
+def _in_words(text: str) -> str:
+    words = " ".join(re.findall(r"\w+", text.casefold()))
+    return f" {words} "
 
 
 def short(item: Open, paid_minor: int, code: str, rules: Rules) -> Settle:
