@@ -80,15 +80,13 @@ class Cardholders:
                 self._disputes.pop(fact.key, None)
 
     def due(self, before: dt.datetime) -> list[str]:
-        """Payments that are disputed before this moment, each once."""
-        found = [key for key, at in self._disputes.items() if at < before]
-        for key in found:
-            del self._disputes[key]
-        return found
+        """Payments that are disputed before this moment and were not asked back yet."""
+        return [key for key, at in self._disputes.items() if at < before]
 
     async def dispute(self, before: dt.datetime) -> None:
-        """A sandbox that does not answer has no chargeback: the day goes on without it."""
+        """A sandbox that does not answer is asked again in the next stretch of the day."""
         for key in self.due(before):
-            with contextlib.suppress(httpx.HTTPError):
+            with contextlib.suppress(httpx.TransportError):
                 async with httpx.AsyncClient(base_url=self._acquirer, timeout=ASKED_S_MAX) as client:
                     await client.post("/v1/chargebacks", json={"key": key})
+                del self._disputes[key]

@@ -13,6 +13,7 @@ from contracts.payments import (
     ApprovePayout,
     AskedEntry,
     AskedLine,
+    CardChargedBack,
     CardOutcomeNoted,
     ConfirmBankDetails,
     NoteBankDetails,
@@ -36,6 +37,7 @@ from quittance.people import DEMO
 from quittance.statements import ENTRIES, NIGHT, PAYING_ACCOUNT
 from services.payments.policies import MIRROR, in_force
 from services.payments.state import REFUND, WRITE_OFF, payout_of
+from shared.testing import free_ports
 
 AT = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 OPENS = dt.datetime.combine(DATE, dt.time(7), tzinfo=dt.UTC)
@@ -137,7 +139,21 @@ def test_goods_come_back_for_one_card_and_a_cardholder_disputes_the_other_once()
     holders.take(captured(VEXLEY, VEXLEY_CARD, "CK-2"), AT)
     assert holders.due(AT + dt.timedelta(minutes=30)) == []
     assert holders.due(AT + dt.timedelta(hours=1)) == ["CK-2"]
+    back_there = CardChargedBack(
+        account=VEXLEY, payment=VEXLEY_CARD, receipt="RC-1", key="CK-2", amount_minor=1_00, taken_minor=1_00, currency="GBP",
+        reason="fraud claimed by the cardholder",
+    )  # fmt: skip
+    holders.take(back_there, AT)
     assert holders.due(AT + dt.timedelta(hours=2)) == []
+
+
+async def test_a_sandbox_that_does_not_answer_is_asked_again() -> None:
+    (port,) = free_ports(1)
+    holders = Cardholders(f"http://127.0.0.1:{port}")
+    holders.take(captured(VEXLEY, VEXLEY_CARD, "CK-2"), AT)
+    later = AT + dt.timedelta(hours=1)
+    await holders.dispute(later)
+    assert holders.due(later) == ["CK-2"]
 
 
 def requested(account: str, kind: str) -> PostingRequested:
