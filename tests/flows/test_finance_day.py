@@ -33,11 +33,11 @@ from quittance.processes import Processes
 from quittance.readers import caught_up, desks
 from quittance.replay import Senders, Stage, Trade, play
 from quittance.stretches import stretches_of
-from quittance.tills import ACQUIRER, STEPS, acquirer_url, tills
+from quittance.tills import STEPS, acquirer_url, tills
 from quittance.trade import Diary
 from services.console import people, sessions
 from shared.settings import Settings
-from shared.testing import Servers, free_ports
+from shared.testing import Servers, free_row
 from tests.patience import patient
 from tests.running import House, house
 
@@ -81,7 +81,7 @@ def looking(running: House) -> Iterator[httpx.Client]:
 
 
 async def _played(running: House) -> None:
-    settings = running.settings.model_copy(update={"port": free_ports(1)[0] - STEPS[ACQUIRER], "host": "127.0.0.1"})
+    settings = running.settings.model_copy(update={"port": free_row(len(STEPS)) - min(STEPS.values()), "host": "127.0.0.1"})
     processes = Processes(settings)
     try:
         for program in tills(settings):

@@ -75,6 +75,8 @@ async def test_a_day_at_the_desk(stage: Stage) -> None:
         await stage.equals(2, "select count(*) from timer where kind = 'breach'")
         raised = LimitChanged(account=home, limit_minor=50_000, was_minor=LIMIT_MINOR, reason="r", effective_from=BEGAN.date())
         await stage.say(home, orders.CancelOrder(order="web/2", account=home, reason="no"), at=BEGAN + 100 * MINUTE)
+        # Of two topics the later message may be read first, and would move the clock.
+        await stage.equals(1, "select count(*) from timer where kind = 'breach'")
         await stage.say(home, raised, at=BEGAN + 130 * MINUTE)
         await stage.equals(0, "select count(*) from timer where kind in ('warn', 'escalate', 'breach')")
         await stage.equals(0, "select count(*) from orders where queue_home is not null")
