@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -30,13 +31,14 @@ from contracts.payments import PostItem, TakeAdvice, TakePosting, TakeStatement
 from quittance import trade
 from quittance.board import Board
 from quittance.cashiers import STAFF
-from quittance.cast import TRADING, WRITERS, links_of
+from quittance.cast import READ, TRADING, WRITERS, links_of
 from quittance.clerks import TEAM, Clerks
 from quittance.counterparts import Cardholders
-from quittance.facts import Place, Reader
+from quittance.facts import Place, Reader, reading
 from quittance.intake import Flow, Gateway
+from quittance.keys import Tokens
 from quittance.orderfile import EPOCH, Piece
-from quittance.readers import Desks, Patience, caught_up
+from quittance.readers import Desks, Patience, caught_up, desks
 from quittance.stretches import Stretches
 from quittance.trade import Act, Diary, Released
 from shared.settings import Settings
@@ -183,6 +185,19 @@ class Stage:
             waiting.cancel()
         await waiting
         await self.listen_to_the_end()
+
+
+@asynccontextmanager
+async def staged(settings: Settings, gateway: str, tokens: Tokens, board: Board) -> AsyncIterator[Stage]:
+    """A stage at the gateway of this address, with nobody on it yet; what it opened is closed afterwards."""
+    senders = Senders(*(Gateway(gateway, token) for token in (tokens.people, tokens.warehouse, tokens.records, tokens.console)))
+    looks = await desks(settings, TRADING)
+    try:
+        async with reading(settings, READ) as reader:
+            yield Stage(settings, senders, looks, reader, board)
+    finally:
+        for closing in (*senders, looks):
+            await closing.close()
 
 
 def _mailboxes(services: tuple[str, ...]) -> list[str]:

@@ -24,18 +24,17 @@ from deploy.local import stack
 from deploy.local.settings import StackError, from_environment
 from quittance import installation, keys, people, replay
 from quittance.board import Board
-from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WINDOWS, WORKING, links_of, program_of, service_of, watched
+from quittance.cast import BACK_LINKS, RUNNING, WINDOWS, WORKING, links_of, program_of, service_of, watched
 from quittance.clerks import STEP, Clerks
 from quittance.counterparts import Answers, Cardholders, day_of_finance
 from quittance.day import account_rows, day
 from quittance.debtors import DEBTORS
-from quittance.facts import reading
 from quittance.installation import Unusable
-from quittance.intake import Flow, Gateway
+from quittance.intake import Flow
 from quittance.orderfile import OrderFile, Survey
 from quittance.processes import Processes
-from quittance.readers import caught_up, desks
-from quittance.replay import Senders, Stage, Trade
+from quittance.readers import caught_up
+from quittance.replay import Stage, Trade, staged
 from quittance.screen import console, progress, quarantined, watching
 from quittance.stretches import stretches_of
 from quittance.tills import acquirer_url, tills
@@ -218,21 +217,13 @@ async def _prepare(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _stage(settings: Settings, script: Script, tokens: keys.Tokens) -> AsyncIterator[Stage]:
-    url = installation.gateway_url(settings)
-    senders = Senders(*(Gateway(url, token) for token in (tokens.people, tokens.warehouse, tokens.records, tokens.console)))
-    looks = await desks(settings, TRADING)
-    try:
-        async with reading(settings, READ) as reader:
-            board = Board(script.survey.orders, script.survey.returns)
-            stage = Stage(settings, senders, looks, reader, board)
-            if script.trade:
-                _set_trade(stage, script)
-            if script.desk:
-                stage.clerks = Clerks(SEED, script.survey.orders)
-            yield stage
-    finally:
-        for closing in (*senders, looks):
-            await closing.close()
+    board = Board(script.survey.orders, script.survey.returns)
+    async with staged(settings, installation.gateway_url(settings), tokens, board) as stage:
+        if script.trade:
+            _set_trade(stage, script)
+        if script.desk:
+            stage.clerks = Clerks(SEED, script.survey.orders)
+        yield stage
 
 
 def _set_trade(stage: Stage, script: Script) -> None:

@@ -6,6 +6,7 @@ A stack that cannot be had fails the tests that need it; it never skips them. Im
 import contextlib
 import hashlib
 import os
+import random
 import shutil
 import socket
 import stat
@@ -31,8 +32,6 @@ CONTAINER_START_S_MAX = 120.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder there is used only when it is ours, see `_is_ours`
 MEMORY_MIN_BYTES = 8 * 2**30
 """Free in memory before a session's servers go there: three sessions side by side fill a gigabyte each, and as much of log."""
-ROWS_FROM, ROWS_TO, ROW, ROWS = 20_000, 32_000, 10, 600
-"""Ports for rows: Linux gives out those from 32,768 on. Runners side by side begin at different ones."""
 IN_MEMORY = """
 max_wal_size = 1GB             # it lies in memory
 min_wal_size = 256MB
@@ -161,17 +160,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def free_row(count: int) -> int:
-    """The first of so many free ports in a row, where the kernel takes none for connections that go out."""
-    for first in range(ROWS_FROM + os.getpid() % ROWS * ROW, ROWS_TO, ROW):
-        with contextlib.ExitStack() as held:
-            try:
-                for port in range(first, first + count):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise OSError(f"no {count} free ports in a row from {ROWS_FROM} to {ROWS_TO}")
+def neighbouring_ports(count: int) -> int:
+    """The first of so many free ports beside each other, below those that the system gives to outgoing connections."""
+    while True:
+        base = random.randrange(20_000, 32_000, count)  # noqa: S311 - a port, not a secret
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for n in range(count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", base + n))
+            return base
 
 
 def _docker_answers() -> bool:

@@ -22,6 +22,7 @@ from shared.credit import reasons
 from shared.credit.checks import BEHIND_QUEUE, Measure
 from shared.credit.describing import Line, describe
 from shared.credit.rulebook import Policies, Rulebook, Rules, book_at
+from shared.days import written
 
 FAILED = ("held", "rejected")
 
@@ -244,7 +245,7 @@ def _day(check: str, measured: Measure) -> str:
         day = dt.date.fromisoformat(str(measured))
     except ValueError:
         return str(measured)  # `none`: an account without insurance
-    return f"{_UNTIL[check]} {day.day} {day:%b %Y}"
+    return f"{_UNTIL[check]} {written(day)}"
 
 
 _UNTIL = {"review_overdue": "due", "insurance": "to", "limit_expired": "to"}

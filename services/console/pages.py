@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 from services.console import browser, guarding
 from services.console.people import ROLES, ZONE
 from shared import money
+from shared.days import written
 
 TEMPLATES = Path(__file__).with_name("templates")
 MINUS = "\N{MINUS SIGN}"
@@ -220,7 +221,7 @@ def zone_name(context: Context, at: dt.datetime) -> str:
 @pass_context
 def day(context: Context, at: dt.datetime | dt.date) -> str:
     shown = _here(context, at) if isinstance(at, dt.datetime) else at
-    return f"{shown.day} {shown:%b %Y}"
+    return written(shown)
 
 
 @pass_context
@@ -232,7 +233,7 @@ def moment(context: Context, at: dt.datetime) -> str:
         return f"{shown:%H:%M}"
     if 0 < days < 7:
         return f"{shown:%a %H:%M}"
-    return f"{shown.day} {shown:%b %H:%M}" if shown.year == today.year else f"{shown.day} {shown:%b %Y, %H:%M}"
+    return f"{shown.day} {shown:%b %H:%M}" if shown.year == today.year else f"{written(shown)}, {shown:%H:%M}"
 
 
 @pass_context

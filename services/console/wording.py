@@ -11,6 +11,7 @@ from contracts.accounts import Terms
 from contracts.message import Message
 from services.console import refusing
 from services.console.pages import money_text, role_name, words
+from shared.days import written
 
 TERMS_WORDS: tuple[tuple[str, str], ...] = (
     ("payment_days", "days to pay"),
@@ -30,7 +31,7 @@ TERMS_WORDS: tuple[tuple[str, str], ...] = (
 
 
 def day(on: dt.date | None) -> str:
-    return f"{on.day} {on:%b %Y}" if on else ""
+    return written(on) if on else ""
 
 
 def told(data: Message, currency: str) -> str:

@@ -48,6 +48,7 @@ from services.payments.state import (
     request_of,
     request_of_receipt,
 )
+from shared.days import written
 from shared.service import Decide, Moment, To
 
 UNALLOCATION = "unallocation"
@@ -194,7 +195,7 @@ def _asked_already(posted: Posted, wish: UnallocateCash, moment: Moment) -> Iter
     """Who asked first wished it already; of two clerks the second is told."""
     if moment.actor == posted.asked_by or posted.asked_at is None:
         return unneeded(wish.account, wish.match)
-    who, when = posted.asked_by or "somebody", f"{posted.asked_at.day} {posted.asked_at:%b %Y, %H:%M} UTC"
+    who, when = posted.asked_by or "somebody", f"{written(posted.asked_at)}, {posted.asked_at:%H:%M} UTC"
     detail = f"{who} asked the ERP for {posted.document} back on {when} (request {posted.asked_back}); it waits for the answer"
     return Refusal("changed_meanwhile", detail).of(wish.account, wish.match)
 

@@ -93,7 +93,7 @@ def _per_sales(name: str, what: str, ar_minor: int, sales_minor: int, days: int,
 def count_back(ar_minor: int, months: Sequence[Month], currency: str) -> Figure:
     """Count-back DSO (F3): the sales of the months, newest first, are taken from AR; whole months count their days, the last one
     days × what is left ÷ its sales. `months` newest first."""
-    name, lines, left, days = "Count-back DSO", [f"receivables {money.grouped(ar_minor, currency)} {currency}"], ar_minor, 0
+    name, lines, left, days = "Count-back DSO", [f"receivables {money.with_currency(ar_minor, currency)}"], ar_minor, 0
     if ar_minor < 0:
         return _missing(name, "days", lines, "receivables stand in credit")
     for month in months:
@@ -105,7 +105,7 @@ def count_back(ar_minor: int, months: Sequence[Month], currency: str) -> Figure:
     if left == 0:
         return _figure(name, "days", Fraction(days), lines)
     known = f"the sales of all {len(months)} known months" if months else "any known sales"
-    missing = f"receivables are {money.grouped(left, currency)} {currency} larger than {known}"
+    missing = f"receivables are {money.with_currency(left, currency)} larger than {known}"
     return _missing(name, "days", lines, missing)._replace(at_least=Fraction(days))
 
 

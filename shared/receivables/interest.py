@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from shared import money
+from shared.days import written
 from shared.receivables.ageing import round_half_even
 
 SHIPPED_FOLDER = Path(__file__).with_name("law")
@@ -129,7 +130,7 @@ def late_payment(law: Law, due_on: dt.date, owed: Sequence[Owed], currency: str)
     starts_on = due_on + dt.timedelta(days=1)
     rate = rate_bp(law, starts_on)
     if rate is None:
-        return _missing(f"no base rate is known for {_day(reference_day(starts_on))}; add it to the law of {law.country}")
+        return _missing(f"no base rate is known for {written(reference_day(starts_on))}; add it to the law of {law.country}")
     exact = sum((Fraction(span.minor * span.days * rate, WHOLE_BP * law.year_days) for span in spans), Fraction(0))
     interest, fixed = round_half_even(exact.numerator, exact.denominator), fixed_minor(law, spans[0].minor)
     lines = _working(law, starts_on, rate, spans, interest, fixed)
@@ -157,17 +158,12 @@ def _working(law: Law, starts_on: dt.date, rate: int, spans: Sequence[_Span], in
     base, uplift, whole = (_percent(each) for each in (rate - law.uplift_bp, law.uplift_bp, rate))
     grouped = money.grouped
     return (
-        f"interest starts on {_day(starts_on)}; base rate on {_day(reference_day(starts_on))}: {base} %",
+        f"interest starts on {written(starts_on)}; base rate on {written(reference_day(starts_on))}: {base} %",
         f"{base} % + {uplift} % = {whole} % a year",
         *(f"{grouped(minor, law.currency)} × {whole} % × {days} ÷ {law.year_days} days" for days, minor in spans),
-        f"= {grouped(interest, law.currency)} {law.currency}, rounded once",
-        f"fixed sum {grouped(fixed, law.currency)} {law.currency}",
+        f"= {money.with_currency(interest, law.currency)}, rounded once",
+        f"fixed sum {money.with_currency(fixed, law.currency)}",
     )
-
-
-def _day(on: dt.date) -> str:
-    """As pages write days: `2 Mar 2026`."""
-    return f"{on.day} {on:%b %Y}"
 
 
 def _percent(bp: int) -> str:

@@ -21,23 +21,21 @@ from contracts.envelope import read
 from quittance import debtors, keys
 from quittance.board import Board
 from quittance.cashiers import DECLINED_CARD, LARCH_CARD, QUAYSIDE_IBAN, VEXLEY_CARD, refund_of
-from quittance.cast import BACK_LINKS, READ, RUNNING, TRADING, WORKING, links_of
+from quittance.cast import BACK_LINKS, RUNNING, WORKING, links_of
 from quittance.clerks import STEP, Clerks
 from quittance.counterparts import Answers, Cardholders, day_of_finance
 from quittance.day import DATE, OPENED_BEFORE, account_rows, day
 from quittance.debtors import DEBTORS
-from quittance.facts import reading
-from quittance.intake import Gateway
 from quittance.people import DEMO
 from quittance.processes import Processes
-from quittance.readers import caught_up, desks
-from quittance.replay import Senders, Stage, Trade, play
+from quittance.readers import caught_up
+from quittance.replay import Stage, Trade, play, staged
 from quittance.stretches import stretches_of
 from quittance.tills import STEPS, acquirer_url, tills
 from quittance.trade import Diary
 from services.console import people, sessions
 from shared.settings import Settings
-from shared.testing import Servers, free_row
+from shared.testing import Servers, neighbouring_ports
 from tests.patience import patient
 from tests.running import House, house
 
@@ -81,7 +79,9 @@ def looking(running: House) -> Iterator[httpx.Client]:
 
 
 async def _played(running: House) -> None:
-    settings = running.settings.model_copy(update={"port": free_row(len(STEPS)) - min(STEPS.values()), "host": "127.0.0.1"})
+    settings = running.settings.model_copy(
+        update={"port": neighbouring_ports(len(STEPS)) - min(STEPS.values()), "host": "127.0.0.1"}
+    )
     processes = Processes(settings)
     try:
         for program in tills(settings):
@@ -99,18 +99,10 @@ async def _played(running: House) -> None:
 
 @asynccontextmanager
 async def _stage(running: House, settings: Settings) -> Any:
-    tokens = await keys.issue(settings)
-    said_by = (tokens.people, tokens.warehouse, tokens.records, tokens.console)
-    senders, looks = Senders(*(Gateway(running.url, token) for token in said_by)), await desks(settings, TRADING)
-    try:
-        async with reading(settings, READ) as reader:
-            stage = Stage(settings, senders, looks, reader, Board((), ()))
-            stage.trade, stage.clerks = Trade(SEED, (), Diary(), Answers(SEED)), Clerks(SEED, ())
-            stage.cardholders = Cardholders(acquirer_url(settings))
-            yield stage
-    finally:
-        for closing in (*senders, looks):
-            await closing.close()
+    async with staged(settings, running.url, await keys.issue(settings), Board((), ())) as stage:
+        stage.trade, stage.clerks = Trade(SEED, (), Diary(), Answers(SEED)), Clerks(SEED, ())
+        stage.cardholders = Cardholders(acquirer_url(settings))
+        yield stage
 
 
 async def _open_debtors(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from services.payments.cards.payment import key_of
 from services.payments.state import home_of_bank
 from shared.receivables.payment_file import bytes_of, digest
 from shared.settings import Settings
-from shared.testing import Servers, free_row
+from shared.testing import Servers, neighbouring_ports
 from tests.kit.stage import BEGAN, Stage, stage_on
 from tests.models.payments_books import BANK, invoice, of, opened
 
@@ -31,7 +31,9 @@ async def told(stage: Stage, kind: type) -> list[object]:
 
 def with_ports(settings: Settings, home: Path) -> Settings:
     """A home of its own, and ports of which those that the tills take are free."""
-    return settings.model_copy(update={"port": free_row(len(STEPS)) - min(STEPS.values()), "home": home, "host": "127.0.0.1"})
+    return settings.model_copy(
+        update={"port": neighbouring_ports(len(STEPS)) - min(STEPS.values()), "home": home, "host": "127.0.0.1"}
+    )
 
 
 @pytest.fixture(params=["wall", "event"])

@@ -6,13 +6,10 @@ Issue 3, Must show 1, 2 and 6, on a part of the synthetic day.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,7 +27,7 @@ from contracts.envelope import read
 from contracts.orders import OrderHeld, OrderReferred, OrderRejected, OrderReleased
 from deploy.local.settings import REPOSITORY
 from quittance.day import DATE, day
-from shared.testing import Servers
+from shared.testing import Servers, neighbouring_ports
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -93,16 +90,6 @@ class Files:
     @property
     def arguments(self) -> list[str]:
         return ["--orders", str(self.orders), "--accounts", str(self.accounts)]
-
-
-def neighbouring_ports(count: int) -> int:
-    """The first of so many free ports beside each other, below those that the system gives to outgoing connections."""
-    while True:
-        base = random.randrange(20_000, 32_000, count)
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for n in range(count):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", base + n))
-            return base
 
 
 def last_line(process: subprocess.Popen[str]) -> dict[str, Any]:
