@@ -10,7 +10,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from quittance.people import DEMO
 from services.console import people
 from services.gateway import credentials
 from services.gateway.credentials import Credential
+from shared.settings import Settings
 from shared.testing import Servers
 from tests.running import House, finished, house
 
@@ -34,7 +35,8 @@ Value = TypeVar("Value")
 CHROMIUM = ("chromium-headless-shell", "chromium")
 """The first that is installed: one engine, but without a window the same pages take two fifths of the processor's time."""
 PASSWORD = "a password of tests only"
-SERVICES = ("accounts", "orders", "payments", "gateway", "console")
+FACTS = ("accounts", "orders", "payments")
+SERVICES = (*FACTS, "gateway", "console")
 DESKTOP, PHONE = (1280, 800), (390, 844)
 SEEN_S_MAX = 30.0
 CSV = {"Content-Type": "text/csv"}
@@ -117,7 +119,7 @@ class Office:
         with self.client() as client:
             sent = client.post(f"/v1/files/{kind}", content=content.encode(), headers=CSV)
             assert sent.status_code == 202, sent.text
-            return finished(client, sent.json()["flow"])
+            return self._heard(finished(client, sent.json()["flow"]))
 
     def open_accounts(self, content: str) -> None:
         """Accounts by CSV (`account,name,currency,limit,portfolio,…`), known to the order desk afterwards."""
@@ -132,8 +134,7 @@ class Office:
         with self.client() as client:
             answer = until(lambda: _unless(503, client.post("/v1/orders", json=body, headers={"Prefer": "wait=20"})))
             assert answer.status_code == 200, answer.text
-            told: dict[str, Any] = answer.json()
-            return told
+            return self._heard(answer.json())
 
     def wish(self, message: str, data: dict[str, Any], who: str = "dora") -> dict[str, Any]:
         """A command in somebody's name, as their page would send it; returns its outcome."""
@@ -144,8 +145,12 @@ class Office:
             media = {"Content-Type": "application/cloudevents+json", "Prefer": "wait=20"}
             answer = client.post("/v1/events", content=json.dumps(event), headers=media | named)
             assert answer.status_code == 200, answer.text
-            told: dict[str, Any] = answer.json()
-            return told
+            return self._heard(answer.json())
+
+    def _heard(self, outcome: dict[str, Any]) -> dict[str, Any]:
+        """The outcome, once the console knows it too: the gateway may hear of it first, and not every page is live."""
+        apart(lambda: asyncio.run(_all_heard(self.house.settings, self.house.urls)))
+        return outcome
 
     def ask(self, sql: str, *values: Any, service: str = "console") -> list[asyncpg.Record]:
         """Rows of a service's database."""
@@ -189,6 +194,33 @@ def until(look: Callable[[], Any], seconds: float = SEEN_S_MAX) -> Any:
 
 def _unless(status: int, answer: httpx.Response) -> httpx.Response | None:
     return None if answer.status_code == status else answer
+
+
+SAID = "select partition, max(sequence) from journal where lane = '' group by partition"
+"""How far each partition's writer came with its facts."""
+HEARD = "select partition, seen from reading where topic = $1"
+
+
+async def _all_heard(settings: Settings, services: Iterable[str]) -> None:
+    """Wait until the console has taken in every fact that stands in a journal now."""
+    names = [name for name in services if name in FACTS]
+    said = await asyncio.gather(*(_ask(settings.database(name), SAID, ()) for name in names))
+    console = await asyncpg.connect(settings.database("console"))
+    deadline = time.monotonic() + SEEN_S_MAX
+    try:
+        for name, rows in zip(names, said, strict=True):
+            while missed := _missed(dict(rows), await console.fetch(HEARD, name)):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the console has not heard all that {name} said within {SEEN_S_MAX:.0f} s: {missed}")
+                await asyncio.sleep(0.02)
+    finally:
+        await console.close()
+
+
+def _missed(said: Mapping[int, int], heard: Iterable[asyncpg.Record]) -> dict[int, int]:
+    """Partition → last fact, of those that are behind."""
+    seen = {row["partition"]: max(json.loads(row["seen"]).values(), default=0) for row in heard}
+    return {partition: last for partition, last in said.items() if seen.get(partition, 0) < last}
 
 
 async def _ask(url: str, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
