@@ -277,7 +277,7 @@ def _by_name(written: str, directory: Directory, rules: Rules, referred: tuple[s
     if len(meant) == 1:
         return _named_like(directory, written, meant[0], (f"references name items of {meant[0][0]}",))
     if not near:
-        return _nobody(directory, name, referred, f"no account is named like {written!r}", nearest)
+        return _nobody(directory, name, referred, f"no account is named closely like {written!r}", nearest)
     if len(nearest) > 1 and nearest[0][1] - nearest[1][1] < rules.name_margin:
         return _nobody(directory, name, referred, f"several accounts are named like {written!r}", nearest)
     return _named_like(directory, written, nearest[0], ())
