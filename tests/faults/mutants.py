@@ -1,6 +1,6 @@
 """Mutation testing of the models: `python -m tests.faults.mutants [--minutes 5] [--only 'services.orders.exposure*']`.
 
-mutmut changes one expression at a time in the pure files of services/accounts and services/orders and runs the tests of
+mutmut changes one expression at a time in the pure files of accounts, orders, payments and what they share, and runs the tests of
 tests/models that touch it. A sample within the minutes given; a repeated run goes on where the one before ended. `mutmut show
 NAME` prints what a survivor changed. Not a gate: many survivors change only words that people read, or code that ran before
 the change was switched on (what a module builds while it is imported).
@@ -89,7 +89,7 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 
 def scored(mutants: Path) -> Iterator[Score]:
-    for path in sorted(mutants.glob("services/*/*.py.meta")):
+    for path in sorted(mutants.glob("**/*.py.meta")):
         fates = list(json.loads(path.read_text())["exit_code_by_key"].values())
         killed, survived, untried = sum(fate in KILLED for fate in fates), fates.count(0), fates.count(None)
         if fates:
