@@ -75,7 +75,7 @@ def test_a_receipt_is_never_billed(books: Books) -> None:
 def test_a_bill_that_does_not_fit_is_counted_and_kept_out_where_it_must_be(
     books: Books, cause: str, more: dict[str, Any], posted: bool
 ) -> None:  # P2
-    facts = books.do(invoice("I1", more.pop("amount_minor", 500_00), **more))
+    facts = books.do(invoice("I1", **{"amount_minor": 500_00} | more))
     assert (cause, posted) in [(error.cause, error.posted) for error in of(BillingErrorFound, facts)]
     assert bool(of(ItemPosted, facts)) == bool(of(EntryPosted, facts)) == posted
 
