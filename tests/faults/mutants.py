@@ -23,14 +23,25 @@ from deploy.local.settings import REPOSITORY
 MUTANTS = REPOSITORY / "mutants"
 REPORT = REPOSITORY / "build" / "faults" / "mutants.json"
 MUTMUT = """
-import pytest, yaml
+import sys
+from pathlib import Path
+import pytest
+from mutmut import code_coverage
 from mutmut.__main__ import cli
+
+def forget(known):
+    changed = str(Path("mutants").absolute())
+    for name, module in list(sys.modules.items()):
+        if name not in known and str(getattr(module, "__file__", "")).startswith(changed):
+            del sys.modules[name]
+
+code_coverage._unload_modules_not_in = forget
 pytest.Item._nodeid = property(lambda item: item.nodeid)
 cli(prog_name="mutmut")
 """
-"""mutmut 3.7 beside today's pytest. It forgets what was imported since it began, to import the changed files, and the compiled
-half of yaml does not stand that; and it asks for a name that pytest 9.2 dropped. 3.8 mends both, and wants a newer click than
-Faust."""
+"""mutmut 3.7 beside today's pytest and libraries. To import the changed files it forgets all that was imported since it began,
+which numpy and the compiled half of yaml do not stand; and it asks for a name that pytest 9.2 dropped. 3.8 mends both, and wants
+a newer click than Faust."""
 STOP_S_MAX = 30.0
 KILLED = (1, 3)
 """What mutmut keeps of a mutant: pytest's exit code. 1 and 3: a test failed. 0: all passed, it survived. None: not tried yet."""

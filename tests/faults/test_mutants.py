@@ -16,10 +16,10 @@ pytest_add_cli_args_test_selection = ["tests"]
 mutate_only_covered_lines = true
 """
 MODEL = """
-import yaml
+import numpy
 
 def total(prices):
-    return sum(prices) + yaml.load("0", yaml.CSafeLoader)
+    return int(numpy.sum(prices))
 
 def told(prices):
     return "in all " + str(total(prices))
