@@ -107,6 +107,23 @@ def test_sums_per_day_age_like_the_items_they_are_made_of(owed: list[Item], poli
         assert whole == summed
 
 
+@given(ledgers, policies())
+def test_what_is_of_one_day_is_one_sum_in_its_currency_and_in_base(owed: list[Item], policy: Policy) -> None:  # P12
+    crowded = [item._replace(kind="invoice", due_on=ON, document_on=ON, disputed_minor=0) for item in owed]
+    summed = list(per_day(crowded))
+    assert len(summed) <= 2 * len({item.currency for item in owed})
+    assert aged(*summed, policy=policy) == aged(*crowded, policy=policy)
+
+
+def test_a_sum_of_a_day_keeps_debts_and_credits_apart() -> None:  # P12
+    debt, credit, spread = (
+        Item("invoice", ON, ON, minor, "EUR", base, 0) for minor, base in ((300, 260), (-300, -250), (0, -10))
+    )
+    assert list(per_day([debt, credit, debt, spread])) == [
+        Item("invoice", ON, ON, 600, "EUR", 520, 0), Item("invoice", ON, ON, -300, "EUR", -260, 0),
+    ]  # fmt: skip
+
+
 @given(st.lists(ledgers, max_size=4), policies())
 def test_lines_added_together_are_the_ageing_of_all(accounts: list[list[Item]], policy: Policy) -> None:  # V6
     each = [aged(*owed, policy=policy).base for owed in accounts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,7 +98,13 @@ def test_spans_of_the_same_debt_are_one_span(minor: int, lengths: list[int]) -> 
 def test_what_cannot_be_computed_says_because_of_what(due: dt.date, owed: list[Owed], currency: str, because: str) -> None:
     found = late_payment(GB, due, owed, currency)
     assert because in found.missing and found.working == (f"not computable because {found.missing}",)
-    assert found.interest_minor == found.fixed_minor == 0
+    assert (found.interest_minor, found.fixed_minor, found.rate_bp, found.days) == (0, 0, 0, 0)
+
+
+def test_a_rate_is_known_to_its_last_day_and_no_further() -> None:  # F6
+    law = msgspec.structs.replace(GB, known_until=dt.date(2026, 6, 30))
+    assert rate_bp(law, dt.date(2026, 7, 1)) == 1175
+    assert rate_bp(msgspec.structs.replace(law, known_until=dt.date(2026, 6, 29)), dt.date(2026, 7, 1)) is None
 
 
 def test_spans_out_of_order_are_refused() -> None:
