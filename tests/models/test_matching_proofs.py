@@ -289,7 +289,10 @@ def test_two_items_of_one_amount_go_to_a_person() -> None:
 
 def test_700_against_500_400_300_is_400_and_300() -> None:  # F5
     items = [invoice("I-1", 50_000), invoice("I-2", 40_000), invoice("I-3", 30_000)]
-    assert paid(outcome(payment(70_000), items)) == {"I-2": 40_000, "I-3": 30_000}
+    found = outcome(payment(70_000), items)
+    assert paid(found) == {"I-2": 40_000, "I-3": 30_000}
+    assert isinstance(found, Match) and (found.proof, found.score) == ("exact sum of open items", 80)
+    assert found.evidence == ("only I-2, I-3 together make this amount", "exact sum")
 
 
 def test_600_against_400_300_200_100_100_goes_to_a_person_with_its_solutions() -> None:  # F5
@@ -297,6 +300,17 @@ def test_600_against_400_300_200_100_100_goes_to_a_person_with_its_solutions() -
     found = outcome(payment(60_000), items)
     assert to_a_person(found) == "4 sets of open items make this amount"
     assert isinstance(found, Ambiguous) and len(found.proposals) == 4
+
+
+def test_the_set_that_clears_the_oldest_is_offered_first() -> None:  # P6
+    early = DAY - dt.timedelta(days=9)
+    items = [invoice("A-1", 30_000), invoice("A-2", 30_000)]
+    items += [invoice("Z-1", 40_000, due_on=early, document_on=early), invoice("Z-2", 20_000, due_on=early, document_on=early)]
+    found = outcome(payment(60_000), items)
+    assert isinstance(found, Ambiguous) and not found.gave_up
+    assert [([line.item for line in one.lines], one.score) for one in found.proposals] == [
+        (["Z-1", "Z-2"], 60), (["A-1", "A-2"], 50),
+    ]  # fmt: skip
 
 
 def test_a_sum_that_may_be_an_accident_goes_to_a_person() -> None:
