@@ -15,6 +15,7 @@ from services.accounts import store
 from services.accounts.account import Account, State
 from services.accounts.app import SERVICE
 from shared.service import Moment
+from tests.models.readable import heard
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 TODAY = NOON.date()
@@ -63,7 +64,7 @@ class Accounts:
     def fold(self, wish: Any, now: Moment) -> tuple[State, State]:
         keys = store.rows(wish, now.home, 0)
         state = before = State(*(self.rows.get(key) if key else None for key in keys))
-        self.said = list(SERVICE.hears[type(wish)](before, wish, now))
+        self.said = [heard(fact) for fact in SERVICE.hears[type(wish)](before, wish, now)]
         for fact in self.said:
             state = SERVICE.evolve(state, fact, now.at)
         return state, before

@@ -22,6 +22,7 @@ from services.orders.state import Deal, Order, Position, Standing, State, group_
 from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import Policies
 from shared.service import Moment, Timer
+from tests.models.readable import heard
 
 START = dt.datetime(2010, 12, 1, 9, 0, tzinfo=dt.UTC)
 TODAY = START.date()
@@ -55,7 +56,7 @@ class Desk:
         facts: list[Any] = []
         for said in SERVICE.hears[type(message)](before, message, moment):
             assert isinstance(said, Message)
-            encode_value(said)
+            said = heard(said)
             if isinstance(said, Fact):
                 state = SERVICE.evolve(state, said, self.at)
                 self.journal.append((self.at, home, said))

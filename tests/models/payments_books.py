@@ -21,6 +21,7 @@ from services.payments.state import State, home_of_bank, rows
 from services.payments.twins import absent
 from shared.rows import field_of, moved
 from shared.service import Moment, To
+from tests.models.readable import heard
 
 START = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
 TODAY = START.date()
@@ -50,7 +51,7 @@ class Books:
         facts: list[Any] = []
         for said in {**SERVICE.hears, **SERVICE.mail}[type(message)](state, message, moment):
             target, out = (said.home, said.message) if isinstance(said, To) else (home, said)
-            encode_value(out)
+            out = heard(out)
             if isinstance(out, Fact):
                 state = SERVICE.evolve(state, out, self.at)
                 self.journal.append((self.at, home, out))
