@@ -77,8 +77,8 @@ simulate: .venv/dev.stamp ## seeded histories on virtual time: SEEDS=200 FIRST=0
 sabotage: .venv/dev.stamp ## take out each guard once; a test must go red: ONLY="fence" JOBS=2; writes build/faults/sabotage.json
 	@$(BIN)/python -m tests.faults.sabotage --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
 
-mutants: .venv/dev.stamp ## mutation testing of the models, a sample: MINUTES=5 ONLY="services.orders.exposure*" JOBS=2
-	@$(BIN)/python -m tests.faults.mutants --minutes $(or $(MINUTES),5) --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
+mutants: .venv/dev.stamp ## mutation testing of the models, a sample: MINUTES=15 ONLY="services.orders.exposure*" JOBS=2
+	@$(BIN)/python -m tests.faults.mutants --minutes $(or $(MINUTES),15) --jobs $(or $(JOBS),2) $(if $(ONLY),--only "$(ONLY)")
 
 match-quality: .venv/dev.stamp ## messy payments with known truth through the matcher: PAYMENTS=20000 SEED=1
 	@$(BIN)/python -m tests.quality --payments $(or $(PAYMENTS),20000) --seed $(or $(SEED),1)

@@ -1,4 +1,4 @@
-"""Mutation testing of the models: `python -m tests.faults.mutants [--minutes 5] [--only 'services.orders.exposure*']`.
+"""Mutation testing of the models: `python -m tests.faults.mutants [--minutes 15] [--only 'services.orders.exposure*']`.
 
 mutmut changes one expression at a time in the pure files of accounts, orders, payments and what they share, and runs the tests of
 tests/models that touch it. A sample within the minutes given; a repeated run goes on where the one before ended. `mutmut show
@@ -81,7 +81,7 @@ def main() -> int:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description="Mutation testing of the models.")
-    parser.add_argument("--minutes", type=float, default=5.0, help="a sample: what could be tried by then")
+    parser.add_argument("--minutes", type=float, default=15.0, help="all in all; four go by before the first is tried")
     parser.add_argument("--only", action="append", default=[], help="names of mutants, * for any")
     parser.add_argument("--jobs", type=int, default=2)
     return parser.parse_args()
