@@ -7,12 +7,13 @@ and encoded. A decision that raises parks its credit group; nothing is skipped.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 import structlog
 
-from contracts.envelope import ENVELOPES, SEQUENCE_DIGITS, SPECVERSION, Envelope, derived_id, encode, traceparent
+from contracts.envelope import ENVELOPES, SEQUENCE_DIGITS, SPECVERSION, Envelope, decoder_of, derived_id, encode, traceparent
 from contracts.message import Message, topic_of
 from shared.batch import Batch, Parked, Quarantined
 from shared.journal import OWN, Entry
@@ -37,6 +38,7 @@ class Handler:
         self._table_names = [service.tables[field].name for field in fields]
         self._decide_by = {**service.hears, **service.mail}
         self._out = {message: message.is_command for message in ENVELOPES}
+        self._readers: dict[type[Message], Callable[[bytes], Envelope]] = {}
         self.parked = 0
 
     def handle(self, slot: Slot, item: Input, at: dt.datetime, batch: Batch, caches: list[dict[str, Any]]) -> None:
@@ -118,8 +120,9 @@ class Handler:
     def _encode(
         self, cause: Envelope, out: Message, home: str, partition: int, sequence: int, n: int, flow: str, at: dt.datetime
     ) -> bytes:
+        """The bytes of what is said. Raises for what its readers could not read: they would all have to put it aside."""
         name = derived_id(self._service.name, cause.id, str(n))
-        return encode(
+        body = encode(
             ENVELOPES[type(out)](
                 specversion=SPECVERSION,
                 id=name,
@@ -137,6 +140,13 @@ class Handler:
                 data=out,
             )
         )
+        self._reader(type(out))(body)
+        return body
+
+    def _reader(self, message: type[Message]) -> Callable[[bytes], Envelope]:
+        if (reader := self._readers.get(message)) is None:
+            reader = self._readers[message] = decoder_of([message])
+        return reader
 
     def _changed(self, keys: tuple[Key, ...], before: list[Any], state: Any) -> list[tuple[int, str, Any, Any]]:
         """(index of the state's field, key, row before, row afterwards) of every row that the facts changed."""

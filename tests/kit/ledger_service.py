@@ -1,7 +1,8 @@
 """A small ledger run on the kit by its tests: accounts with balances, orders that reserve, lapse, and are looked at again.
 
 It borrows the order desk's messages. What an order says in `po_number` makes the ledger misbehave on purpose: RAISES raises
-until the order is repaired, KILLS ends the process; an amount of UNLUCKY_MINOR breaks a constraint of the table.
+until the order is repaired, KILLS ends the process, UNREADABLE says what nobody can read; an amount of UNLUCKY_MINOR breaks a
+constraint of the table.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from shared.service import Moment, Service, Step, Timer
 
 RAISES = "RAISES"
 KILLS = "KILLS"
+UNREADABLE = "UNREADABLE"
 BREAKS_DEADLINES = "BREAKS-DEADLINES"
 UNLUCKY_MINOR = 13
 """The table's check constraint refuses this amount: a database error that no retry mends."""
@@ -85,7 +87,8 @@ def place(state: State, wish: PlaceOrder, moment: Moment) -> Iterable[Message]:
         raise ValueError(f"cannot place {wish.order}")
     if state.order is not None:
         return [OrderRepeated(order=wish.order, account=wish.account, outcome="released", first="x")]
-    return [_released(wish, moment)]
+    release = _released(wish, moment)
+    return [msgspec.structs.replace(release, account=None) if wish.placed.po_number == UNREADABLE else release]
 
 
 def _released(wish: PlaceOrder, moment: Moment) -> OrderReleased:

@@ -14,7 +14,7 @@ from contracts.envelope import encode, read
 from contracts.message import type_name
 from contracts.orders import PlaceOrder
 from shared import parking, quarantine
-from tests.kit.ledger_service import BREAKS_DEADLINES, RAISES
+from tests.kit.ledger_service import BREAKS_DEADLINES, RAISES, UNREADABLE
 from tests.kit.stage import BEGAN, Said, Stage, homes, order, placed_by
 
 PARKED = "select array_agg(type order by n) from parked where home = $1"
@@ -205,6 +205,18 @@ async def test_a_message_whose_deadlines_raise_parks_whole_and_leaves_no_trace(s
         await stage.say(neighbour, order(2, neighbour))
         await stage.decided(1)
     assert [sequence for _, sequence, _ in await stage.journal()] == [1], "a message that parked used up a number"
+
+
+async def test_what_no_reader_could_read_is_not_said_and_its_cause_parks(stage: Stage) -> None:
+    home, neighbour = homes(each=2)[:2]
+    await stage.say(home, order(1, home, po=UNREADABLE))
+    async with stage.running():
+        await stage.equals(["PlaceOrder"], PARKED, home)
+        assert await stage.value("select reason like '%$.data.account%' from parked")
+        assert await stage.facts() == [] and await stage.balance(home) == 0
+        await stage.say(neighbour, order(2, neighbour))
+        await stage.decided(1)
+    assert [sequence for _, sequence, _ in await stage.journal()] == [1]
 
 
 async def test_a_message_of_an_unknown_major_waits_with_its_group_for_a_newer_release(stage: Stage) -> None:
