@@ -399,7 +399,8 @@ def test_the_same_document_again_changes_nothing_and_another_under_its_number_is
     before = {name: dict(rows) for name, rows in books.tables.items()}
     (same,) = books.do(document("90001/2026", opens("I1", 500_00)))
     (other,) = books.do(document("90001/2026", opens("I1", 600_00)))
-    assert isinstance(same, payments.CommandUnneeded) and other.reason == "other_content"
+    assert same == payments.CommandUnneeded(account="acme", item="1000/90001/2026/acme")
+    assert (other.reason, other.account, other.item) == ("other_content", "acme", "1000/90001/2026/acme")
     assert books.tables == before
 
 
@@ -414,7 +415,8 @@ def test_cash_that_the_erp_posts_too_is_there_once(books: Books) -> None:
 
 def test_a_bill_that_came_before_its_document_is_there_once(books: Books) -> None:
     books.do(invoice("I2", 70_00))
-    assert not of(payments.ItemPosted, books.do(document("90002/2026", opens("I2", 70_00))))
+    (taken,) = books.do(document("90002/2026", opens("I2", 70_00)))
+    assert isinstance(taken, PostingTaken) and taken.opens == ()
     (no,) = books.do(document("90003/2026", opens("I2", 71_00)))
     assert no.reason == "other_content"
     at_rest(books)
@@ -437,12 +439,16 @@ def test_a_bill_that_came_before_its_document_is_there_once(books: Books) -> Non
         (document("1", clears("I1", 1), company_code="2000"), "other_company"),
         (document("1", reverses="8/2026"), "unknown_document"),
         (document("1", clears("I1", 1, account="nobody")), "book_here"),
+        (document("1", opens("I2", 1), opens("I2", 1)), "item_twice"),
+        (document("1", opens("I2", 0)), "wrong_sign"),
+        (document("1", opens("I1", 500_00, currency="EUR")), "other_content"),
+        (document("1", opens("I1", 500_00, "debit_note")), "other_content"),
     ],
 )
 def test_a_document_that_does_not_fit_is_refused_whole(books: Books, wish: payments.TakePosting, reason: str) -> None:
     before = {name: dict(rows) for name, rows in books.tables.items()}
     (no,) = books.do(wish)
-    assert (no.reason, no.item) == (reason, f"{wish.company_code}/1/acme")
+    assert (no.reason, no.account, no.item) == (reason, "acme", f"{wish.company_code}/1/acme")
     assert books.tables == before
 
 
@@ -485,6 +491,163 @@ def test_an_erp_posting_into_a_closed_month_counts_on_the_first_open_day(books: 
     assert [fact.effective_on for fact in of(payments.EntryPosted, facts)] == [TODAY.replace(day=1)]
 
 
+def test_no_document_posts_to_another_group_nor_opens_what_is_another_accounts(books: Books) -> None:  # promise 3
+    books.do(mirrored("other"))
+    (no,) = books.do(document("1", clears("I1", 1), clears("X1", 1, account="other")))
+    assert no.reason == "other_group"
+    (no,) = books.do(document("1", opens("I1", 500_00), account="other"))
+    assert (no.reason, no.account, no.item) == ("other_content", "other", "1000/1/other")
+
+
+def test_only_the_document_that_answers_a_request_gives_away_what_that_gave(books: Books) -> None:  # P6
+    books.do(cash(RC, 500_00))
+    request = asked(books.do(pays(RC, settles("I1", 100_00, difference=20_00)), role="controller"))
+    (first, *_) = books.do(document("14001/2026", clears("I1", 60_00), answers=request.request))
+    (second, *_) = books.do(document("14002/2026", clears("I1", 60_00), answers=request.request))
+    assert [line.difference_minor for line in first.gave] == [20_00]
+    assert (second.gave, second.answers) == ((), None)
+
+
+def test_of_two_documents_that_reverse_one_at_once_the_second_is_refused(books: Books) -> None:  # P3
+    books.do(document("14001/2026", clears("I1", 100_00)))
+    for number in ("14002/2026", "14002/2026", "14003/2026"):
+        books.say(document(number, reverses="14001/2026"))
+    *_, same, no = books.settle()
+    assert same == payments.CommandUnneeded(account="acme", item="1000/14002/2026/acme")
+    assert (no.reason, no.account, no.item) == ("reversed", "acme", "1000/14003/2026/acme")
+    assert standing(books) == {"I1": 500_00}
+
+
+# --- every fact -------------------------------------------------------------------------------------------------------
+
+BILLS, PAID, UNPAID, UNBILLED = (f"1000/{number}/2026/top" for number in ("90001", "14001", "14002", "90002"))
+
+
+@pytest.fixture
+def abroad() -> Books:
+    """A group that trades in euros, whose bills have rates of their own."""
+    found = Books()
+    for told in (mirrored("top", currency="EUR"), mirrored("sub", "top", currency="EUR")):
+        found.do(told)
+    return found
+
+
+def bills() -> payments.TakePosting:
+    first = opens("I1", 100_00, currency="EUR", base_minor=85_01, reference="REF-1")
+    second = opens("I2", 60_00, currency="EUR", account="sub", due_on=None)
+    return document("90001/2026", first, second, account="top", posted_on=TODAY - DAY, text="bills")
+
+
+def paid() -> payments.TakePosting:
+    lines = clears("I1", 30_01, currency="EUR"), clears("I2", 60_00, currency="EUR", account="sub")
+    return document("14001/2026", *lines, account="top", text="paid")
+
+
+def settled(item: str, settled_minor: int, base_minor: int, open_minor: int, by: str) -> payments.ItemSettled:
+    account, due_on = {"I1": ("top", TODAY), "I2": ("sub", TODAY - 10 * DAY)}[item]
+    return payments.ItemSettled(
+        account=account, item=item, kind="invoice", settled_minor=settled_minor, open_minor=open_minor, due_on=due_on, by=by,
+        base_minor=base_minor,
+    )  # fmt: skip
+
+
+def entries(posting: str, text: str, amounts: tuple[int, int], bases: tuple[int, int], **more: Any) -> list[Any]:
+    """The group's head has its entry under the posting's own name, a member under its own behind it."""
+    return [
+        payments.EntryPosted(
+            account=account,
+            entry=name,
+            kind="erp_posting",
+            lines=tuple(
+                payments.Posting(ledger=ledger, amount_minor=sign * amount, currency="EUR", base_minor=sign * base, item=on)
+                for ledger, sign, on in (("receivables", 1, item), ("erp", -1, None))
+            ),
+            text=text,
+            **{"effective_on": TODAY} | more,
+        )
+        for account, name, item, amount, base in zip(
+            ("top", "sub"), (f"B/{posting}", f"B/{posting}/sub"), ("I1", "I2"), amounts, bases, strict=True
+        )
+    ]
+
+
+def test_every_fact_of_a_document_that_opens_items_is_as_the_erp_has_it(abroad: Books) -> None:  # P1
+    taken, first, second, *posted = abroad.do(bills())
+    assert taken == PostingTaken(
+        account="top", posting=BILLS, company_code="1000", document="90001/2026", posted_on=TODAY - DAY, digest=taken.digest,
+        opens=(bills().opens[0], replace(bills().opens[1], base_minor=51_60)), text="bills",
+    )  # fmt: skip
+    common = {"kind": "invoice", "currency": "EUR", "document_on": TODAY - 10 * DAY, "entry": f"B/{BILLS}", "posting": BILLS}
+    assert first == payments.ItemPosted(
+        account="top", item="I1", amount_minor=100_00, due_on=TODAY, base_minor=85_01, reference="REF-1", **common
+    )
+    assert second == payments.ItemPosted(
+        account="sub", item="I2", amount_minor=60_00, due_on=TODAY - 10 * DAY, base_minor=51_60, **common
+    )
+    assert posted == entries(BILLS, "bills", (100_00, 60_00), (85_01, 51_60), effective_on=TODAY - DAY)
+
+
+def test_every_fact_of_a_document_that_clears_items_has_their_part_of_the_base_amount(abroad: Books) -> None:  # P1
+    abroad.do(bills())
+    taken, *others = abroad.do(paid())
+    first, second = paid().clears
+    assert taken == PostingTaken(
+        account="top", posting=PAID, company_code="1000", document="14001/2026", posted_on=TODAY, digest=taken.digest,
+        clears=(replace(first, base_minor=25_51), replace(second, base_minor=51_60)), text="paid",
+    )  # fmt: skip
+    assert others == [
+        settled("I1", 30_01, 25_51, 69_99, PAID),
+        settled("I2", 60_00, 51_60, 0, PAID),
+        *entries(PAID, "paid", (-30_01, -60_00), (-25_51, -51_60)),
+    ]
+
+
+def test_every_fact_of_a_document_that_is_reversed_has_the_other_sign(abroad: Books) -> None:  # P1
+    opened_by, cleared_by = abroad.do(bills())[0], abroad.do(paid())[0]
+    taken, *others = abroad.do(document("14002/2026", reverses="14001/2026", account="top", text="not paid"))
+    assert taken == replace(
+        cleared_by, posting=UNPAID, document="14002/2026", digest=taken.digest, reverses=PAID, text="not paid"
+    )
+    assert others == [
+        settled("I1", -30_01, -25_51, 100_00, UNPAID),
+        settled("I2", -60_00, -51_60, 60_00, UNPAID),
+        *entries(UNPAID, "not paid", (30_01, 60_00), (25_51, 51_60)),
+    ]
+    taken, *others = abroad.do(document("90002/2026", reverses="90001/2026", account="top", text="not billed"))
+    assert taken == replace(
+        opened_by,
+        posting=UNBILLED,
+        document="90002/2026",
+        posted_on=TODAY,
+        digest=taken.digest,
+        reverses=BILLS,
+        text="not billed",
+    )
+    assert others == [
+        settled("I1", 100_00, 85_01, 0, UNBILLED),
+        settled("I2", 60_00, 51_60, 0, UNBILLED),
+        *entries(UNBILLED, "not billed", (-100_00, -60_00), (-85_01, -51_60)),
+    ]
+    at_rest(abroad)
+
+
+def test_what_is_worth_nothing_in_base_currency_moves_nothing_there(abroad: Books) -> None:  # P1
+    said = [
+        abroad.do(document(number, *lines, account="top", **more))
+        for number, lines, more in (
+            ("1", (opens("I1", 10_00, currency="EUR", base_minor=0),), {}),
+            ("2", (clears("I1", 5_00, currency="EUR"),), {}),
+            ("3", (), {"reverses": "2"}),
+        )
+    ]
+    moved = [fact for facts in said for fact in facts]
+    assert [fact.base_minor for fact in of(payments.ItemSettled, moved)] == [0, 0]
+    lines = [line for entry in of(payments.EntryPosted, moved) for line in entry.lines]
+    assert [(line.amount_minor, line.base_minor) for line in lines] == [
+        (10_00, 0), (-10_00, 0), (-5_00, 0), (5_00, 0), (5_00, 0), (-5_00, 0),
+    ]  # fmt: skip
+
+
 # --- what the bank takes back -----------------------------------------------------------------------------------------
 
 
@@ -497,6 +660,25 @@ def test_cash_that_the_bank_takes_back_is_owed_at_once_and_the_erps_reset_opens_
     books.do(document("14002/2026", reverses="14001/2026", answers=request.request))
     assert standing(books) == {"I1": 500_00, RC: 0, f"RN/{RC}": 0}
     at_rest(books)
+
+
+def test_a_debit_note_that_stands_in_for_cash_goes_with_its_own_base_amount(abroad: Books) -> None:  # P1 P3
+    """Of 0.06, rounded: 2, 2 and 2 went with 0.02, 0.02 and 0.03; of the note 3 go with the same 0.03."""
+    abroad.do(document("1", opens("I1", 7, currency="EUR", base_minor=6), account="top"))
+    abroad.do(cash(RC, 7, "top", currency="EUR"))
+    for number, minor in (("2", 2), ("3", 2), ("4", 3)):
+        abroad.do(document(number, clears("I1", minor, currency="EUR"), clears(RC, -minor, currency="EUR"), account="top"))
+    abroad.do(payments.WithdrawCash(account="top", receipt=RC, reason="returned"))
+    facts = abroad.do(document("5", reverses="4", account="top"))
+    assert [(line.item, line.settled_minor, line.base_minor) for line in facts[0].clears] == [
+        ("I1", 3, 2),
+        (f"RN/{RC}", -3, -3),
+    ]
+    assert [(fact.item, fact.settled_minor, fact.base_minor) for fact in of(payments.ItemSettled, facts)] == [
+        ("I1", -3, -2),
+        (f"RN/{RC}", 3, 3),
+    ]
+    at_rest(abroad)
 
 
 def test_cash_in_use_is_not_given_back(books: Books) -> None:  # P7
