@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from contracts.message import Message
 from contracts.payments import (
+    Alternative,
+    ApprovePayout,
     CashAllocated,
     CashGivenBack,
+    CashKeptOnAccount,
     CashReferred,
     CashRetried,
+    CashTaken,
     CashUnallocated,
+    CashWithdrawn,
     CommandRefused,
     CommandUnneeded,
+    ConfirmCash,
     Discount,
+    EntryPosted,
     GiveBackCash,
+    ItemPosted,
     ItemSettled,
     KeepOnAccount,
     PayerForgotten,
     PayerLearned,
+    Posting,
+    Proposal,
     ProposeRefund,
+    ProposeWriteOff,
     ReferCash,
     RetryCash,
     Settle,
     ShortPaid,
     TakeAdvice,
+    TakeBackCash,
     TakeCash,
     UnallocateCash,
     UndoMatch,
     WithdrawCash,
 )
+from services.payments.cash import cause_of
+from services.payments.policies import in_force
 from services.payments.settling import open_value
-from tests.models.payments_books import DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
+from services.payments.state import alias_of, home_of_bank
+from tests.models.payments_books import BANK, DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
 
 
 @pytest.fixture
@@ -421,3 +437,193 @@ def test_nothing_is_taken_back_kept_or_given_back_without_a_reason(books: Books)
 def test_only_the_service_itself_refers_what_waits_to_be_matched(books: Books) -> None:
     books.do(pays("R", ("I2", 400_00), ("I3", 300_00)))
     assert of(CommandUnneeded, books.do(ReferCash(account="acme", receipt="R", why="?")))
+
+
+# --- every fact -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def abroad() -> Books:
+    """Acme and its member owe euros at rates of their own, and 200 euros have come at 0.86."""
+    found = Books()
+    for told in (
+        opened(currency="EUR"),
+        opened("sub", "acme", currency="EUR"),
+        invoice("I1", 100_00, currency="EUR", base_minor=85_01, due_on=TODAY),
+        invoice("I2", 60_00, "sub", currency="EUR", base_minor=51_00, due_on=TODAY),
+        cash("R", 200_00, currency="EUR"),
+        TakeAdvice(account="acme", advice="A1", amount_minor=200_00, currency="EUR", lines=()),
+    ):
+        found.do(told)
+    return found
+
+
+PAYS = pays(
+    "R", settles("I1", 30_00, difference=1), settles("I2", 60_00, account="sub"), proof="exact_sum", score=91,
+    evidence=("the sum",), rejected=(Alternative(items=("I3",), why="due later"),), reason="as advised", advice="A1",
+)  # fmt: skip
+LINES = (replace(PAYS.lines[0], base_minor=25_51), replace(PAYS.lines[1], base_minor=51_00))
+
+
+def settled(item: str, settled_minor: int, base_minor: int, open_minor: int, by: str) -> ItemSettled:
+    return ItemSettled(
+        account="sub" if item == "I2" else "acme", item=item, kind="receipt" if item == "R" else "invoice", due_on=TODAY, by=by,
+        settled_minor=settled_minor, open_minor=open_minor, base_minor=base_minor,
+    )  # fmt: skip
+
+
+def entry(name: str, kind: str, *lines: tuple[str, int, int, str | None], account: str = "acme", **more: Any) -> EntryPosted:
+    found = tuple(
+        Posting(ledger=ledger, amount_minor=amount, currency="EUR", base_minor=base, item=item)
+        for ledger, amount, base, item in lines
+    )
+    return EntryPosted(account=account, entry=name, kind=kind, effective_on=TODAY, lines=found, **more)
+
+
+def test_every_fact_of_a_match_has_its_own_part_of_the_base_amounts(abroad: Books) -> None:  # P1, P6
+    assert abroad.do(PAYS) == [
+        CashAllocated(
+            account="acme", receipt="R", match="R/1", lines=LINES, proof="exact_sum", score=91, allocated_minor=90_00,
+            unallocated_minor=110_00, effective_on=TODAY, base_minor=77_40, evidence=PAYS.evidence, rejected=PAYS.rejected,
+            by="anna", reason="as advised", advice="A1",
+        ),
+        settled("I1", 30_01, 25_51, 69_99, "R/1"),
+        settled("I2", 60_00, 51_00, 0, "R/1"),
+        settled("R", -90_00, -77_40, -110_00, "R/1"),
+        entry("M/R/1", "allocation", ("receivables", 90_00, 77_40, "R"), ("receivables", -30_01, -25_51, "I1"),
+              ("differences", 1, 1, None), ("group", -60_00, -51_00, None), ("exchange", 0, -90, None)),
+        entry("M/R/1/sub", "allocation", ("receivables", -60_00, -51_00, "I2"), ("group", 60_00, 51_00, None), account="sub"),
+    ]  # fmt: skip
+
+
+def test_every_fact_of_a_match_is_said_again_with_the_other_sign_when_it_is_taken_back(abroad: Books) -> None:  # P1, P7
+    abroad.do(PAYS)
+    assert abroad.do(UnallocateCash(account="acme", match="R/1", reason="not theirs"), actor="ben") == [
+        CashUnallocated(
+            account="acme", receipt="R", match="R/1", lines=LINES, unallocated_minor=200_00, effective_on=TODAY,
+            reason="not theirs", by="ben", advice="A1",
+        ),
+        settled("I1", -30_01, -25_51, 100_00, "R/1"),
+        settled("I2", -60_00, -51_00, 60_00, "R/1"),
+        settled("R", 90_00, 77_40, -200_00, "R/1"),
+        entry("U/R/1", "unallocation", ("receivables", -90_00, -77_40, "R"), ("receivables", 30_01, 25_51, "I1"),
+              ("differences", -1, -1, None), ("group", 60_00, 51_00, None), ("exchange", 0, 90, None), reverses="M/R/1"),
+        entry("U/R/1/sub", "unallocation", ("receivables", 60_00, 51_00, "I2"), ("group", -60_00, -51_00, None), account="sub",
+              reverses="M/R/1/sub"),
+    ]  # fmt: skip
+
+
+def test_every_fact_of_cash_that_the_bank_takes_back_is_said(abroad: Books) -> None:  # P3
+    """50 of it were written back before: these are owed now."""
+    wish = ProposeWriteOff(account="acme", key="K", item="R", amount_minor=50_00, reason="old", evidence="letter")
+    (proposed,) = abroad.do(wish)
+    abroad.do(ApprovePayout(account="acme", request=proposed.request), actor="zoe", role="director")
+    abroad.do(PAYS)
+    back, *others = abroad.do(WithdrawCash(account="acme", receipt="R", reason="returned"))
+    assert (type(back), back.reason) == (CashUnallocated, "returned")
+    assert others[5:] == [
+        CashWithdrawn(account="acme", receipt="R", amount_minor=150_00, currency="EUR", reason="returned"),
+        settled("R", -150_00, -129_00, 0, "W/R"),
+        entry("W/R", "withdrawn", ("receivables", 150_00, 129_00, "R"), ("transit", -150_00, -129_00, None)),
+        ItemPosted(
+            account="acme", item="RN/R", kind="debit_note", amount_minor=50_00, currency="EUR", document_on=TODAY, due_on=TODAY,
+            base_minor=43_00, entry="WD/R",
+        ),
+        entry("WD/R", "withdrawn", ("receivables", 50_00, 43_00, "RN/R"), ("transit", -50_00, -43_00, None)),
+    ]  # fmt: skip
+    again = abroad.do(WithdrawCash(account="acme", receipt="R", reason="returned"))
+    assert again == [CommandUnneeded(account="acme", item="R")]
+
+
+def to_suspense(books: Books, reason: str, account: str = "acme") -> bool:
+    """The one command that waits gives the cash back to where it came from."""
+    back = TakeBackCash(bank_account=BANK, entry="S1/R", receipt="R", from_account=account, reason=reason)
+    return [told[:2] for told in books.commands] == [(home_of_bank(BANK), back)]
+
+
+def test_every_fact_of_cash_that_is_given_back_is_said(abroad: Books) -> None:  # P7
+    wish = GiveBackCash(account="acme", receipt="R", reason="not theirs")
+    assert abroad.say(wish) == [
+        CashGivenBack(
+            account="acme", receipt="R", amount_minor=200_00, currency="EUR", bank_account=BANK, bank_entry="S1/R",
+            reason="not theirs", by="anna",
+        ),
+        settled("R", -200_00, -172_00, 0, "G/R"),
+        entry("G/R", "given_back", ("receivables", 200_00, 172_00, "R"), ("transit", -200_00, -172_00, None)),
+    ]  # fmt: skip
+    assert to_suspense(abroad, "not theirs")
+    assert abroad.say(wish) == [CommandUnneeded(account="acme", item="R")]
+
+
+def test_cash_of_an_account_that_nobody_knows_goes_back_with_the_reason() -> None:  # P5
+    books = Books()
+    assert books.say(cash("R", 1_00, "nobody")) == []
+    assert to_suspense(books, books.commands[0][1].reason, "nobody")
+    assert "nobody" in books.commands[0][1].reason
+
+
+def test_what_is_learned_of_a_payer_says_who_taught_it_and_by_which_receipt(books: Books) -> None:  # P6
+    (learned,) = of(PayerLearned, books.do(cash("R2", 1_00, payer="SIXLET", learned=True)))
+    alias = alias_of("acme", "name", "SIXLET")
+    assert learned == PayerLearned(account="acme", alias=alias, kind="name", value="SIXLET", by="anna", receipt="R2")
+
+
+def test_what_the_desk_does_with_a_receipt_is_said_with_who_did_it(books: Books) -> None:  # P7
+    proposals = (Proposal(lines=(settles("I1", 1_00),), proof="proposal", score=80, why=("the day",)),)
+    refer = ReferCash(account="acme", receipt="R", why="two items", proposals=proposals, gave_up=True)
+    unneeded = CommandUnneeded(account="acme", item="R")
+    for wish, said in (
+        (ConfirmCash(account="acme", receipt="R"), unneeded),
+        (refer, CashReferred(account="acme", receipt="R", why="two items", unallocated_minor=700_00, proposals=proposals,
+                             gave_up=True)),
+        (refer, unneeded),
+        (RetryCash(account="acme", receipt="R"), CashRetried(account="acme", receipt="R")),
+        (TakeCash(account="acme", receipt="R", owner="ben"), CashTaken(account="acme", receipt="R", owner="ben", by="anna")),
+        (TakeCash(account="acme", receipt="R", owner="ben"), unneeded),
+        (TakeCash(account="acme", receipt="R", owner="ben", note="called"),
+         CashTaken(account="acme", receipt="R", owner="ben", note="called", by="anna")),
+        (TakeCash(account="acme", receipt="R", owner="eve"), CashTaken(account="acme", receipt="R", owner="eve", by="anna")),
+        (KeepOnAccount(account="acme", receipt="R", reason="for May"),
+         CashKeptOnAccount(account="acme", receipt="R", unallocated_minor=700_00, reason="for May", by="anna")),
+        (KeepOnAccount(account="acme", receipt="R", reason="for May"), unneeded),
+        (RetryCash(account="acme", receipt="R"), unneeded),
+    ):  # fmt: skip
+        assert books.do(wish) == [said]
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason", "item"),
+    [
+        (pays("R9", ("I1", 1_00)), "unknown_receipt", "R9"),
+        (KeepOnAccount(account="acme", receipt="R9", reason="x"), "unknown_receipt", "R9"),
+        (TakeCash(account="acme", receipt="R9", owner="ben"), "unknown_receipt", "R9"),
+        (GiveBackCash(account="acme", receipt="R9", reason="x"), "unknown_receipt", "R9"),
+        (UnallocateCash(account="acme", match="R/9", reason="x"), "unknown_match", "R/9"),
+        (UnallocateCash(account="acme", match="R/1", reason=" "), "no_reason", "R/1"),
+        (pays("R", ("I1", 1_00), version=0), "changed_meanwhile", "R"),
+        (KeepOnAccount(account="acme", receipt="R", reason="x", version=0), "changed_meanwhile", "R"),
+        (GiveBackCash(account="acme", receipt="R", reason="x", version=0), "changed_meanwhile", "R"),
+        (UnallocateCash(account="acme", match="R/1", reason="x", version=0), "changed_meanwhile", "R/1"),
+        (GiveBackCash(account="acme", receipt="R", reason="x"), "allocated", "R"),
+    ],
+)
+def test_a_refusal_names_the_account_and_what_it_is_about(books: Books, wish: Message, reason: str, item: str) -> None:
+    books.do(pays("R", ("I2", 400_00)))
+    (refused,) = books.do(wish)
+    assert (refused.reason, refused.account, refused.item) == (reason, "acme", item)
+
+
+def test_a_second_step_that_comes_late_does_only_what_was_to_follow_it(books: Books) -> None:  # P3, P7
+    books.do(pays("R", ("I2", 400_00)))
+    undo = UndoMatch(account="acme", receipt="R", match="R/1", lines=(), reason="returned")
+    assert books.do(replace(undo, match="R/9")) == [CommandUnneeded(account="acme", item="R/9")]
+    books.do(UnallocateCash(account="acme", match="R/1", reason="not theirs"))
+    for late in (undo, UnallocateCash(account="acme", match="R/1", reason="not theirs")):
+        assert books.do(late) == [CommandUnneeded(account="acme", item="R/1")]
+    (withdrawn, *_) = books.do(replace(undo, withdraw=True))
+    assert withdrawn == CashWithdrawn(account="acme", receipt="R", amount_minor=700_00, currency="GBP", reason="returned")
+
+
+@pytest.mark.parametrize(("reason", "cause"), [("Damaged in transit", "damage"), ("PRICING", "price"), ("who knows", "other")])
+def test_a_customers_own_reason_means_a_type_of_claim(reason: str, cause: str) -> None:  # C1
+    assert cause_of(reason, in_force(TODAY)) == cause
