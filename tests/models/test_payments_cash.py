@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from contracts.message import Message
 from contracts.payments import (
+    AdviceLine,
     Alternative,
     ApprovePayout,
     CashAllocated,
     CashGivenBack,
     CashKeptOnAccount,
+    CashReceived,
     CashReferred,
     CashRetried,
     CashTaken,
@@ -35,6 +37,7 @@ from contracts.payments import (
     Proposal,
     ProposeRefund,
     ProposeWriteOff,
+    ReceiveCash,
     ReferCash,
     RetryCash,
     Settle,
@@ -478,6 +481,78 @@ def entry(name: str, kind: str, *lines: tuple[str, int, int, str | None], accoun
         for ledger, amount, base, item in lines
     )
     return EntryPosted(account=account, entry=name, kind=kind, effective_on=TODAY, lines=found, **more)
+
+
+def test_every_fact_of_cash_that_comes_is_as_the_bank_has_it(abroad: Books) -> None:  # P1, F1
+    lines = (AdviceLine(reference="REF-1", amount_minor=1_00),)
+    told = {
+        "receipt": "R2", "amount_minor": 1_00, "currency": "EUR", "received_on": TODAY, "bank_account": BANK, "account": "acme",
+        "bank_entry": "S1/R2", "payer": "ACME", "payer_account": "DE1", "reference": "RF1", "end_to_end": "E2E", "text": "thanks",
+        "lines": lines, "charges_minor": 5, "is_provisional": True, "by": "rule",
+    }  # fmt: skip
+    assert abroad.do(ReceiveCash(**told)) == [
+        CashReceived(**told),
+        ItemPosted(
+            account="acme", item="R2", kind="receipt", amount_minor=-1_00, currency="EUR", document_on=TODAY, due_on=TODAY,
+            base_minor=-86, entry="E/R2",
+        ),
+        entry("E/R2", "receipt", ("transit", 1_00, 86, None), ("receivables", -1_00, -86, "R2")),
+    ]  # fmt: skip
+
+
+def test_cash_of_another_group_goes_back_to_where_it_came_from(books: Books) -> None:  # P5, promise 3
+    assert books.say(cash("R2", 1_00, bank_entry="S1/R"), home="other") == []
+    ((_, back, *_),) = books.commands
+    assert (back.receipt, back.from_account) == ("R2", "acme")
+
+
+def test_what_is_held_back_is_told_with_all_that_the_claims_desk_needs(abroad: Books) -> None:  # C1
+    """Of a debt only, and not where nothing is held back."""
+    abroad.do(credit_note("C1", 10_00, currency="EUR", base_minor=8_60))
+    lines = settles("I1", 99_99, residual_minor=1, reason="Pricing"), settles("C1", -5_00, residual_minor=1), ("I2", 60_00)
+    facts = abroad.do(pays("R", *lines[:2], settles(*lines[2], account="sub")))
+    assert of(ShortPaid, facts) == [
+        ShortPaid(
+            account="acme", item="I1", receipt="R", match="R/1", short_minor=1, open_minor=1, currency="EUR", due_on=TODAY,
+            reason="Pricing", cause="price",
+        ),
+    ]  # fmt: skip
+
+
+def test_what_is_worth_nothing_in_base_currency_moves_nothing_there(abroad: Books) -> None:  # P1
+    abroad.do(invoice("I3", 10_00, currency="EUR", base_minor=0))
+    abroad.do(credit_note("C3", 10_00, currency="EUR", base_minor=0))
+    said, debt, credit, posted = abroad.do(pays("R", ("I3", 10_00), ("C3", -10_00)))
+    assert (said.allocated_minor, said.base_minor, debt.base_minor, credit.base_minor) == (0, 0, 0, 0)
+    assert [(line.item, line.amount_minor, line.base_minor) for line in posted.lines] == [("I3", -10_00, 0), ("C3", 10_00, 0)]
+
+
+def test_a_match_counts_from_the_day_of_its_cash_on(books: Books) -> None:  # P6
+    books.do(cash("R2", 1_00, received_on=TODAY + DAY))
+    books.do(cash("R3", 1_00, received_on=TODAY - DAY))
+    said = [books.do(pays(receipt, ("I1", 1_00)))[0] for receipt in ("R2", "R3")]
+    assert [fact.effective_on for fact in said] == [TODAY + DAY, TODAY]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (settles("I2", 375_00, difference=25_00), ""),
+        (settles("I2", 374_99, difference=25_01), "beyond_authority"),
+        (settles("I2", 400_00, difference=-25_01), "beyond_authority"),
+        (settles("D1", 97_99, discount=2_01), ""),
+        (settles("D1", 97_98, discount=2_02), "no_discount"),
+        (settles("D1", 98_00, discount=-1), "no_discount"),
+        (settles("C1", -50_01), "more_than_open"),
+        (settles("C1", 50_00), "more_than_open"),
+        (settles("C1", -50_00), ""),
+    ],
+)
+def test_what_a_line_may_take_ends_at_its_bound(books: Books, line: Settle, reason: str) -> None:  # P6, A6
+    books.do(credit_note("C1", 50_00))
+    books.do(invoice("D1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)))
+    (first, *_) = books.do(pays("R", line, ("I1", 60_00)))
+    assert (isinstance(first, CashAllocated), first.reason) == (not reason, reason)
 
 
 def test_every_fact_of_a_match_has_its_own_part_of_the_base_amounts(abroad: Books) -> None:  # P1, P6
