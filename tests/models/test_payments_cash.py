@@ -320,6 +320,18 @@ def test_the_service_adds_to_a_difference_only_within_the_items_tolerance(books:
     assert of(CashAllocated, books.say(pays("R", settles("I2", 298_00, difference=1_00)), role="", actor="payments"))
 
 
+def test_a_person_adds_to_a_difference_up_to_what_its_role_may_take(books: Books) -> None:  # P6, A6
+    books.do(pays("R", settles("I2", 100_00, difference=5_00)))
+    assert of(CashAllocated, books.do(pays("R", settles("I2", 100_00, difference=20_00))))
+    (refused,) = books.do(pays("R", settles("I2", 100_00, difference=1)))
+    assert refused.reason == "beyond_authority"
+
+
+def test_a_role_that_the_policy_does_not_name_takes_no_difference(books: Books) -> None:  # A6
+    (refused,) = books.do(pays("R", settles("I2", 100_00, difference=1)), role="visitor")
+    assert refused.reason == "beyond_authority"
+
+
 OF_ANOTHER = [
     pays("R", ("X1", 1_00), account="other"),
     ReferCash(account="other", receipt="R", why="?"),
