@@ -33,12 +33,15 @@ from contracts.payments import (
     PayoutApproved,
     PayoutDeclined,
     PayoutProposed,
+    Posting,
     ProposeRefund,
     ProposeWriteOff,
     QueueRefund,
     RefundOrdered,
     RefundPaid,
+    RefundQueued,
     RefundReturned,
+    RefundStopped,
     ReopenPaidOut,
     ReverseWriteOff,
     StopRefund,
@@ -311,6 +314,19 @@ def test_what_was_used_up_meanwhile_is_declined_in_words(books: Books) -> None:
     assert books.item("R").open_minor == -200_00
 
 
+def test_declining_takes_the_authority_that_approving_takes_and_the_right_account(books: Books) -> None:  # A6
+    request = asked(books, refund(amount_minor=600_00))
+    no = DeclinePayout(account="acme", request=request, reason="not ours to pay")
+    assert reason_of(books.do(no, actor="ben", role="controller")) == "beyond_authority"
+    books.do(opened("other"))
+    for wish in (replace(no, account="other"), ApprovePayout(account="other", request=request)):
+        (refused,) = books.do(wish, actor="ben", role="director")
+        assert (refused.reason, refused.account, refused.item) == ("unknown_request", "other", request)
+    assert books.do(no, actor="ben", role="director") == [
+        PayoutDeclined(account="acme", request=request, kind="refund", item="R", reason="not ours to pay", by="ben")
+    ]
+
+
 def test_a_declined_request_changes_nothing_and_its_author_may_withdraw_it(books: Books) -> None:
     before = standing(books)
     request = asked(books, refund())
@@ -321,6 +337,64 @@ def test_a_declined_request_changes_nothing_and_its_author_may_withdraw_it(books
     assert of(PayoutDeclined, books.do(DeclinePayout(account="acme", request=request, reason="mistake"), actor="anna"))
     assert standing(books) == before
     assert reason_of(approves(books, request)) == "answered"
+
+
+# --- every fact -----------------------------------------------------------------------------------------------------
+
+EUR_BANK = "DE89370400440532013000"
+
+
+def test_every_fact_of_a_refund_is_said_in_its_currency_and_in_base_and_taken_back_with_the_other_sign() -> None:  # P1 P10
+    books = Books()
+    for told in (opened(currency="EUR"), credit_note("C1", 200_00, currency="EUR", base_minor=171_03)):
+        books.do(told)
+    details(books)
+    wish = refund("C1", 70_00)
+    (proposed,) = books.do(wish, actor="anna", role="controller")
+    request, levels = proposed.request, ("team_leader", "operations_manager", "financial_controller", "director")
+    money = {"amount_minor": 70_00, "currency": "EUR"}
+    assert proposed == PayoutProposed(
+        account="acme", request=request, kind="refund", item="C1", reason="paid twice", levels=levels, by="anna", **money
+    )
+
+    def settled(sign: int, open_minor: int) -> ItemSettled:
+        return ItemSettled(
+            account="acme", item="C1", kind="credit_note", settled_minor=sign * 70_00, open_minor=open_minor,
+            due_on=books.item("C1").due_on, by=request, base_minor=sign * 59_86,
+        )  # fmt: skip
+
+    def postings(sign: int) -> list[Posting]:
+        return [
+            Posting(ledger="refunds", amount_minor=-sign * 70_00, currency="EUR", base_minor=-sign * 59_86),
+            Posting(ledger="receivables", amount_minor=sign * 70_00, currency="EUR", base_minor=sign * 59_86, item="C1"),
+        ]
+
+    out = Transfer(request=request, iban=IBAN, holder="Acme Ltd", **money)
+    assert books.do(ApprovePayout(account="acme", request=request, reason="seen"), actor="ben", role="director") == [
+        PayoutApproved(account="acme", request=request, by="ben", role="director", reason="seen"),
+        RefundOrdered(
+            account="acme", request=request, item="C1", iban=IBAN, holder="Acme Ltd", bank_account=EUR_BANK, base_minor=-59_86,
+            by="ben", **money,
+        ),
+        settled(-1, -130_00),
+        EntryPosted(
+            account="acme", entry=f"P/{request}", kind="refund", effective_on=TODAY, lines=tuple(postings(1)), text="paid twice"
+        ),
+        RefundQueued(
+            bank_account=EUR_BANK, transfer=out, of_account="acme", of_home="acme", of_item="C1",
+            file_at=START.replace(hour=12),
+        ),
+    ]  # fmt: skip
+    assert books.do(StopRefund(bank_account=EUR_BANK, request=request, reason="closed"), actor="cora", role="director") == [
+        RefundStopped(bank_account=EUR_BANK, request=request, of_account="acme", reason="closed", by="cora"),
+        RefundReturned(account="acme", request=request, item="C1", reason="closed", by="cora", **money),
+        settled(1, -200_00),
+        EntryPosted(
+            account="acme", entry=f"V/{request}", kind="refund_back", effective_on=TODAY, lines=tuple(reversed(postings(-1))),
+            reverses=f"P/{request}",
+        ),
+    ]  # fmt: skip
+    assert books.refolded() == books.tables
 
 
 # --- the payment file -----------------------------------------------------------------------------------------------
