@@ -845,6 +845,27 @@ def test_a_small_old_balance_is_proposed_to_a_person() -> None:  # P11
     assert of(WrittenOff, approves(books, proposed.request, "anna", "controller"))
 
 
+def test_every_fact_of_what_is_swept_names_the_policy_that_did_it() -> None:  # P11
+    books = old(1)
+    key, by = sweeping.key_of(books.item("I")), in_force(TODAY).version
+    proposed, approved, written_off, settled, posted = swept(books, "I")
+    request, reason = proposed.request, f"small balance, open since {TODAY - 90 * DAY}"
+    what = {"account": "acme", "request": request, "kind": "write_off", "item": "I", "amount_minor": 1, "currency": "GBP"}
+    assert proposed == PayoutProposed(reason=reason, levels=proposed.levels, evidence=f"swept by {by}", by="payments", **what)
+    assert request == payout_of("acme", "write_off", key)
+    assert approved == PayoutApproved(account="acme", request=request, by=by, reason="within the automatic maximum")
+    assert written_off == WrittenOff(reason=reason, run=f"{TODAY:%Y-%m}", base_minor=1, by=by, **what)
+    assert (settled.settled_minor, settled.open_minor, settled.base_minor, settled.by) == (1, 0, 1, request)
+    assert [(line.ledger, line.amount_minor, line.item) for line in posted.lines] == [
+        ("bad_debt", 1, None),
+        ("receivables", -1, "I"),
+    ]
+
+
+def test_the_largest_small_balance_is_still_small() -> None:  # P11
+    assert of(PayoutProposed, swept(old(5_00), "I"))
+
+
 @pytest.mark.parametrize(("amount", "days"), [(5_01, 90), (5_00, 89)])
 def test_what_is_not_small_or_not_old_is_left_alone(amount: int, days: int) -> None:  # P11
     books = Books()
