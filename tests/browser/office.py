@@ -10,7 +10,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from quittance.people import DEMO
+from quittance.readers import Link, caught_up, desks
 from services.console import people
 from services.gateway import credentials
 from services.gateway.credentials import Credential
@@ -149,7 +150,7 @@ class Office:
 
     def _heard(self, outcome: dict[str, Any]) -> dict[str, Any]:
         """The outcome, once the console knows it too: the gateway may hear of it first, and not every page is live."""
-        apart(lambda: asyncio.run(_all_heard(self.house.settings, self.house.urls)))
+        apart(lambda: asyncio.run(_console_caught_up(self.house.settings, self.house.urls)))
         return outcome
 
     def ask(self, sql: str, *values: Any, service: str = "console") -> list[asyncpg.Record]:
@@ -196,31 +197,15 @@ def _unless(status: int, answer: httpx.Response) -> httpx.Response | None:
     return None if answer.status_code == status else answer
 
 
-SAID = "select partition, max(sequence) from journal where lane = '' group by partition"
-"""How far each partition's writer came with its facts."""
-HEARD = "select partition, seen from reading where topic = $1"
-
-
-async def _all_heard(settings: Settings, services: Iterable[str]) -> None:
-    """Wait until the console has taken in every fact that stands in a journal now."""
-    names = [name for name in services if name in FACTS]
-    said = await asyncio.gather(*(_ask(settings.database(name), SAID, ()) for name in names))
-    console = await asyncpg.connect(settings.database("console"))
-    deadline = time.monotonic() + SEEN_S_MAX
+async def _console_caught_up(settings: Settings, services: Iterable[str]) -> None:
+    """Wait until the console has heard every fact that its house has said."""
+    speakers = [name for name in FACTS if name in services]
+    looks = await desks(settings, (*speakers, "console"))
     try:
-        for name, rows in zip(names, said, strict=True):
-            while missed := _missed(dict(rows), await console.fetch(HEARD, name)):
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the console has not heard all that {name} said within {SEEN_S_MAX:.0f} s: {missed}")
-                await asyncio.sleep(0.02)
+        async with asyncio.timeout(SEEN_S_MAX):
+            await caught_up(looks, (), [Link(name, name, "console") for name in speakers])
     finally:
-        await console.close()
-
-
-def _missed(said: Mapping[int, int], heard: Iterable[asyncpg.Record]) -> dict[int, int]:
-    """Partition → last fact, of those that are behind."""
-    seen = {row["partition"]: max(json.loads(row["seen"]).values(), default=0) for row in heard}
-    return {partition: last for partition, last in said.items() if seen.get(partition, 0) < last}
+        await looks.close()
 
 
 async def _ask(url: str, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
