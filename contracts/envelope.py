@@ -105,6 +105,12 @@ def decoder_of(messages: Iterable[type[Message]]) -> Callable[[bytes], Envelope]
 
 
 @functools.cache
+def reader_of(message: type[Message]) -> Callable[[bytes], Envelope]:
+    """The decoder of this one message, made when it is first asked for."""
+    return decoder_of((message,))
+
+
+@functools.cache
 def _any() -> Callable[[bytes], Envelope]:
     """Made when it is first asked for: it takes a fifth of a second, and most processes read only some messages."""
     return decoder_of(MESSAGES.values())

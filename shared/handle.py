@@ -7,13 +7,12 @@ and encoded. A decision that raises parks its credit group; nothing is skipped.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 import structlog
 
-from contracts.envelope import ENVELOPES, SEQUENCE_DIGITS, SPECVERSION, Envelope, decoder_of, derived_id, encode, traceparent
+from contracts.envelope import ENVELOPES, SEQUENCE_DIGITS, SPECVERSION, Envelope, derived_id, encode, reader_of, traceparent
 from contracts.message import Message, topic_of
 from shared.batch import Batch, Parked, Quarantined
 from shared.journal import OWN, Entry
@@ -38,7 +37,6 @@ class Handler:
         self._table_names = [service.tables[field].name for field in fields]
         self._decide_by = {**service.hears, **service.mail}
         self._out = {message: message.is_command for message in ENVELOPES}
-        self._readers: dict[type[Message], Callable[[bytes], Envelope]] = {}
         self.parked = 0
 
     def handle(self, slot: Slot, item: Input, at: dt.datetime, batch: Batch, caches: list[dict[str, Any]]) -> None:
@@ -140,13 +138,8 @@ class Handler:
                 data=out,
             )
         )
-        self._reader(type(out))(body)
+        reader_of(type(out))(body)
         return body
-
-    def _reader(self, message: type[Message]) -> Callable[[bytes], Envelope]:
-        if (reader := self._readers.get(message)) is None:
-            reader = self._readers[message] = decoder_of([message])
-        return reader
 
     def _changed(self, keys: tuple[Key, ...], before: list[Any], state: Any) -> list[tuple[int, str, Any, Any]]:
         """(index of the state's field, key, row before, row afterwards) of every row that the facts changed."""

@@ -66,7 +66,7 @@ GUARDS = (
         name="what no reader could read is not said",
         promise="Poison",
         file="shared/handle.py",
-        takes_out=out("        self._reader(type(out))(body)\n", ""),
+        takes_out=out("        reader_of(type(out))(body)\n", ""),
         tests=(SKIPPED + "test_what_no_reader_could_read_is_not_said_and_its_cause_parks",),
     ),
     Guard(
