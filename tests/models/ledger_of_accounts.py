@@ -15,7 +15,7 @@ from services.accounts import store
 from services.accounts.account import Account, State
 from services.accounts.app import SERVICE
 from shared.service import Moment
-from tests.models.readable import heard
+from tests.models.readable import read_back
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 TODAY = NOON.date()
@@ -64,7 +64,7 @@ class Accounts:
     def fold(self, wish: Any, now: Moment) -> tuple[State, State]:
         keys = store.rows(wish, now.home, 0)
         state = before = State(*(self.rows.get(key) if key else None for key in keys))
-        self.said = [heard(fact) for fact in SERVICE.hears[type(wish)](before, wish, now)]
+        self.said = [read_back(fact) for fact in SERVICE.hears[type(wish)](before, wish, now)]
         for fact in self.said:
             state = SERVICE.evolve(state, fact, now.at)
         return state, before

@@ -22,7 +22,7 @@ from services.orders.state import Deal, Order, Position, Standing, State, group_
 from shared.credit.clocks import MARKS, mark_at
 from shared.credit.rulebook import Policies
 from shared.service import Moment, Timer
-from tests.models.readable import heard
+from tests.models.readable import read_back
 
 START = dt.datetime(2010, 12, 1, 9, 0, tzinfo=dt.UTC)
 TODAY = START.date()
@@ -56,7 +56,7 @@ class Desk:
         facts: list[Any] = []
         for said in SERVICE.hears[type(message)](before, message, moment):
             assert isinstance(said, Message)
-            said = heard(said)
+            said = read_back(said)
             if isinstance(said, Fact):
                 state = SERVICE.evolve(state, said, self.at)
                 self.journal.append((self.at, home, said))
@@ -78,7 +78,7 @@ class Desk:
             if now is None:
                 del table[key]
             else:
-                table[key] = msgspec.json.decode(encode_value(now), type=type(now))  # what is stored is what comes back
+                table[key] = read_back(now)  # what is stored is what comes back
 
     def _home_of(self, message: Message) -> str:
         if home := getattr(message, "home", ""):

@@ -11,17 +11,14 @@ import itertools
 from collections import defaultdict, deque
 from typing import Any
 
-import msgspec
-
 from contracts import accounts, payments
-from contracts.envelope import encode_value
 from contracts.message import Fact, Message
 from services.payments.app import SERVICE
 from services.payments.state import State, home_of_bank, rows
 from services.payments.twins import absent
 from shared.rows import field_of, moved
 from shared.service import Moment, To
-from tests.models.readable import heard
+from tests.models.readable import read_back
 
 START = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
 TODAY = START.date()
@@ -51,7 +48,7 @@ class Books:
         facts: list[Any] = []
         for said in {**SERVICE.hears, **SERVICE.mail}[type(message)](state, message, moment):
             target, out = (said.home, said.message) if isinstance(said, To) else (home, said)
-            out = heard(out)
+            out = read_back(out)
             if isinstance(out, Fact):
                 state = SERVICE.evolve(state, out, self.at)
                 self.journal.append((self.at, home, out))
@@ -63,7 +60,7 @@ class Books:
                 if row is None:
                     del table[each]
                 else:
-                    table[each] = msgspec.json.decode(encode_value(row), type=type(row))  # what is stored is what comes back
+                    table[each] = read_back(row)  # what is stored is what comes back
         return facts
 
     def settle(self) -> list[Any]:
@@ -116,6 +113,14 @@ class Books:
                     else:
                         table[each] = row
         return fresh
+
+
+def books_after(*told: Message) -> Books:
+    """The books once all of this was told."""
+    found = Books()
+    for each in told:
+        found.do(each)
+    return found
 
 
 def opened(account: str = "acme", home: str = "", **more: Any) -> accounts.AccountOpened:

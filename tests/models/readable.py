@@ -1,4 +1,4 @@
-"""What a model says must be readable by whoever hears it: types and bounds of the contracts are checked where bytes are read."""
+"""What a model says and keeps must come back out of its bytes: types and bounds are checked where bytes are read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TypeVar
 import msgspec
 
 from contracts.envelope import encode_value
-from contracts.message import Message
 
-Said = TypeVar("Said", bound=Message)
+Value = TypeVar("Value", bound=msgspec.Struct)
 
 
-def heard(said: Said) -> Said:
-    """The message as it comes out of its bytes. Raises ValidationError for a field that its readers would refuse."""
-    read = msgspec.json.decode(encode_value(said), type=type(said))
-    assert read == said, f"{said} reads as {read}"
+def read_back(value: Value) -> Value:
+    """A message or row as it is read again. Raises ValidationError for a field that its readers would refuse."""
+    read = msgspec.json.decode(encode_value(value), type=type(value))
+    assert read == value, f"{value} reads as {read}"
     return read

@@ -35,16 +35,27 @@ from contracts.payments import (
     UndoMatch,
     WithdrawCash,
 )
-from tests.models.payments_books import BANK, DAY, TODAY, Books, drops, entry, invoice, of, opened, pays, recognised, statement
+from tests.models.payments_books import (
+    BANK,
+    DAY,
+    TODAY,
+    Books,
+    books_after,
+    drops,
+    entry,
+    invoice,
+    of,
+    opened,
+    pays,
+    recognised,
+    statement,
+)
 
 
 @pytest.fixture
 def books() -> Books:
     """Acme owes 500."""
-    found = Books()
-    for told in (opened(), invoice("I1", 500_00)):
-        found.do(told)
-    return found
+    return books_after(opened(), invoice("I1", 500_00))
 
 
 def provisional(name: str, *entries: BankEntry) -> Any:

@@ -39,7 +39,7 @@ from services.payments.cards.port import Outcome, Question
 from services.payments.cards.signature import AGE_S_MAX, NotSigned, signature, verify
 from services.payments.state import Card, receipt_of_card
 from shared.card_number import looks_like_card
-from tests.models.payments_books import START, Books, credit_note, invoice, of, opened, pays, settles
+from tests.models.payments_books import START, Books, books_after, credit_note, invoice, of, opened, pays, settles
 
 MONEY = receipt_of_card("acme", "P1")
 KEY, SECOND = key_of("acme", "P1", 1), key_of("acme", "P1", 2)
@@ -49,10 +49,7 @@ SECRET = "whsec_c2VjcmV0IG9mIHRlc3Rz"
 @pytest.fixture
 def books() -> Books:
     """Acme owes 100, 50 and 30."""
-    found = Books()
-    for told in (opened(), invoice("I1", 100_00), invoice("I2", 50_00), invoice("I3", 30_00)):
-        found.do(told)
-    return found
+    return books_after(opened(), invoice("I1", 100_00), invoice("I2", 50_00), invoice("I3", 30_00))
 
 
 def takes(amount_minor: int = 120_00, *items: str, **more: Any) -> TakeCardPayment:

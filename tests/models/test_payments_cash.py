@@ -53,16 +53,26 @@ from services.payments.cash import cause_of
 from services.payments.policies import in_force
 from services.payments.settling import open_value
 from services.payments.state import alias_of, home_of_bank
-from tests.models.payments_books import BANK, DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
+from tests.models.payments_books import (
+    BANK,
+    DAY,
+    TODAY,
+    Books,
+    books_after,
+    cash,
+    credit_note,
+    invoice,
+    of,
+    opened,
+    pays,
+    settles,
+)
 
 
 @pytest.fixture
 def books() -> Books:
     """Acme owes 500, 400 and 300, and 700 have come."""
-    found = Books()
-    for told in (opened(), invoice("I1", 500_00), invoice("I2", 400_00), invoice("I3", 300_00), cash("R", 700_00)):
-        found.do(told)
-    return found
+    return books_after(opened(), invoice("I1", 500_00), invoice("I2", 400_00), invoice("I3", 300_00), cash("R", 700_00))
 
 
 def test_a_receipt_lowers_what_the_account_owes_before_it_is_matched(books: Books) -> None:  # F1
@@ -188,9 +198,7 @@ def test_somebody_elses_money_goes_back_whole_or_not_at_all(books: Books) -> Non
 
 
 def test_a_group_pays_for_its_members_through_the_group_account() -> None:  # P6
-    books = Books()
-    for told in (opened("top"), opened("sub", "top"), invoice("I1", 100_00, "top"), invoice("I2", 50_00, "sub")):
-        books.do(told)
+    books = books_after(opened("top"), opened("sub", "top"), invoice("I1", 100_00, "top"), invoice("I2", 50_00, "sub"))
     books.do(cash("R", 150_00, "top"))
     books.do(pays("R", ("I1", 100_00), settles("I2", 50_00, account="sub"), account="top"))
     assert [books.item(name).open_minor for name in ("I1", "I2", "R")] == [0, 0, 0]
@@ -290,9 +298,9 @@ def test_a_discount_has_its_day_and_the_days_of_grace(paid_on: dt.date) -> None:
 
 
 def test_a_discount_is_taken_once_however_many_payments_come() -> None:  # P6 f
-    books = Books()
-    for told in (opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)):
-        books.do(told)
+    books = books_after(
+        opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)
+    )
     books.do(pays("R", settles("I1", 49_00, discount=1_00)))
     assert books.item("I1").discounted_minor == 1_00
     books.do(pays("R", settles("I1", 24_00, discount=1_00)))
@@ -302,9 +310,9 @@ def test_a_discount_is_taken_once_however_many_payments_come() -> None:  # P6 f
 
 
 def test_a_match_taken_back_offers_its_discount_again() -> None:  # P6 f, P7
-    books = Books()
-    for told in (opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)):
-        books.do(told)
+    books = books_after(
+        opened(), invoice("I1", 100_00, discounts=(Discount(until_on=TODAY, basis_points=200),)), cash("R", 200_00)
+    )
     books.do(pays("R", settles("I1", 48_00, discount=2_00)))
     books.do(UnallocateCash(account="acme", match="R/1", reason="wrong"))
     assert books.item("I1").discounted_minor == 0
@@ -356,17 +364,13 @@ def test_nobody_works_on_a_receipt_by_naming_it_under_another_account(books: Boo
 
 
 def test_no_item_of_another_group_is_settled() -> None:  # P6
-    books = Books()
-    for told in (opened(), opened("other"), invoice("X1", 100_00, "other"), cash("R", 100_00)):
-        books.do(told)
+    books = books_after(opened(), opened("other"), invoice("X1", 100_00, "other"), cash("R", 100_00))
     (refused,) = books.do(pays("R", settles("X1", 100_00, account="other")))
     assert refused.reason == "unknown_item"
 
 
 def test_an_item_of_a_member_is_named_with_its_account() -> None:
-    books = Books()
-    for told in (opened("top"), opened("sub", "top"), invoice("I2", 50_00, "sub"), cash("R", 50_00, "top")):
-        books.do(told)
+    books = books_after(opened("top"), opened("sub", "top"), invoice("I2", 50_00, "sub"), cash("R", 50_00, "top"))
     (refused,) = books.do(pays("R", ("I2", 50_00), account="top"))
     assert refused.reason == "other_account"
 
@@ -460,17 +464,14 @@ def test_only_the_service_itself_refers_what_waits_to_be_matched(books: Books) -
 @pytest.fixture
 def abroad() -> Books:
     """Acme and its member owe euros at rates of their own, and 200 euros have come at 0.86."""
-    found = Books()
-    for told in (
+    return books_after(
         opened(currency="EUR"),
         opened("sub", "acme", currency="EUR"),
         invoice("I1", 100_00, currency="EUR", base_minor=85_01, due_on=TODAY),
         invoice("I2", 60_00, "sub", currency="EUR", base_minor=51_00, due_on=TODAY),
         cash("R", 200_00, currency="EUR"),
         TakeAdvice(account="acme", advice="A1", amount_minor=200_00, currency="EUR", lines=()),
-    ):
-        found.do(told)
-    return found
+    )
 
 
 PAYS = pays(

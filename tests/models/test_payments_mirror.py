@@ -18,6 +18,7 @@ from tests.models.payments_books import (
     DAY,
     TODAY,
     Books,
+    books_after,
     cash,
     credit_note,
     invoice,
@@ -526,10 +527,7 @@ BILLS, PAID, UNPAID, UNBILLED = (f"1000/{number}/2026/top" for number in ("90001
 @pytest.fixture
 def abroad() -> Books:
     """A group that trades in euros, whose bills have rates of their own."""
-    found = Books()
-    for told in (mirrored("top", currency="EUR"), mirrored("sub", "top", currency="EUR")):
-        found.do(told)
-    return found
+    return books_after(mirrored("top", currency="EUR"), mirrored("sub", "top", currency="EUR"))
 
 
 def bills() -> payments.TakePosting:

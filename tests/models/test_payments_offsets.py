@@ -25,14 +25,13 @@ from contracts.payments import (
 )
 from services.payments import offsets
 from services.payments.policies import in_force
-from tests.models.payments_books import DAY, TODAY, Books, cash, credit_note, invoice, of, opened, pays, settles
+from tests.models.payments_books import DAY, TODAY, Books, books_after, cash, credit_note, invoice, of, opened, pays, settles
 
 
 @pytest.fixture
 def books() -> Books:
     """Acme owes 500, 400 and, in two months, 300; a credit note of 600 and cash of 100 stand against it. Beta owes 100."""
-    found = Books()
-    for told in (
+    return books_after(
         opened(),
         opened("beta", "acme"),
         invoice("I1", 500_00, due_on=TODAY + 5 * DAY),
@@ -42,9 +41,7 @@ def books() -> Books:
         invoice("B1", 100_00, "beta"),
         credit_note("C1", 600_00),
         cash("R", 100_00),
-    ):
-        found.do(told)
-    return found
+    )
 
 
 def offset(credit: str, *lines: Settle | tuple[str, int], **more: Any) -> OffsetItems:
@@ -183,13 +180,11 @@ def test_a_receipt_that_the_bank_takes_back_opens_what_it_was_set_against(books:
 
 
 def test_what_the_rates_differ_by_is_exchange() -> None:  # P1
-    books = Books()
-    for told in (
+    books = books_after(
         opened(currency="EUR"),
         invoice("I1", 100_00, currency="EUR", base_minor=85_00),
         credit_note("C1", 100_00, currency="EUR", base_minor=87_00),
-    ):
-        books.do(told)
+    )
     name = done(books, offset("C1", ("I1", 100_00)))
     assert (books.sums()["exchange"], books.account().balance_minor) == (-2_00, 0)
     books.do(UndoOffset(account="acme", offset=name, reason="x"))
@@ -199,15 +194,12 @@ def test_what_the_rates_differ_by_is_exchange() -> None:  # P1
 @pytest.fixture
 def abroad() -> Books:
     """Acme trades in euros, whose rate was another one for each of its items."""
-    found = Books()
-    for told in (
+    return books_after(
         opened(currency="EUR"),
         invoice("I1", 100_00, currency="EUR", base_minor=85_01, due_on=TODAY + 5 * DAY),
         invoice("I2", 60_00, currency="EUR", base_minor=51_00, due_on=TODAY - 5 * DAY),
         credit_note("C1", 100_00, currency="EUR", base_minor=87_03, due_on=TODAY),
-    ):
-        found.do(told)
-    return found
+    )
 
 
 SET_OFF = offset("C1", settles("I2", 60_00, account="acme"), ("I1", 30_01))
@@ -272,13 +264,11 @@ def test_every_fact_of_an_offset_is_said_again_with_the_other_sign_when_it_is_ta
 
 
 def test_a_debt_whose_base_amount_rounds_to_nothing_is_set_off_without_one() -> None:  # P1 P8
-    books = Books()
-    for told in (
+    books = books_after(
         opened(currency="EUR"),
         invoice("I1", 100_00, currency="EUR", base_minor=85_00),
         credit_note("C1", 100_00, currency="EUR", base_minor=85_00),
-    ):
-        books.do(told)
+    )
     books.do(invoice("I2", 10_00, currency="EUR", base_minor=1))
     said, settled, credit, posted = books.do(offset("C1", ("I2", 1)))
     assert (said.lines[0].base_minor, said.base_minor, settled.base_minor, credit.base_minor) == (0, 1, 0, -1)

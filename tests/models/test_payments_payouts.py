@@ -73,6 +73,7 @@ from tests.models.payments_books import (
     START,
     TODAY,
     Books,
+    books_after,
     cash,
     credit_note,
     drops,
@@ -92,9 +93,7 @@ SCHEMA = Path(sepaxml.__file__).parent / "schemas" / "pain.001.001.03.xsd"
 @pytest.fixture
 def books() -> Books:
     """Acme owes 500 and 3.50; 700 have come, and a credit note of 50 stands; its bank details are confirmed."""
-    found = Books()
-    for told in (opened(), invoice("I1", 500_00), invoice("I2", 3_50), credit_note("C1", 50_00), cash("R", 700_00)):
-        found.do(told)
+    found = books_after(opened(), invoice("I1", 500_00), invoice("I2", 3_50), credit_note("C1", 50_00), cash("R", 700_00))
     details(found)
     return found
 
@@ -345,9 +344,7 @@ EUR_BANK = "DE89370400440532013000"
 
 
 def test_every_fact_of_a_refund_is_said_in_its_currency_and_in_base_and_taken_back_with_the_other_sign() -> None:  # P1 P10
-    books = Books()
-    for told in (opened(currency="EUR"), credit_note("C1", 200_00, currency="EUR", base_minor=171_03)):
-        books.do(told)
+    books = books_after(opened(currency="EUR"), credit_note("C1", 200_00, currency="EUR", base_minor=171_03))
     details(books)
     wish = refund("C1", 70_00)
     (proposed,) = books.do(wish, actor="anna", role="controller")
@@ -822,10 +819,7 @@ def swept(books: Books, item: str) -> list[Any]:
 
 
 def old(amount_minor: int) -> Books:
-    books = Books()
-    for told in (opened(), invoice("I", amount_minor, due_on=TODAY - 90 * DAY, document_on=TODAY - 100 * DAY)):
-        books.do(told)
-    return books
+    return books_after(opened(), invoice("I", amount_minor, due_on=TODAY - 90 * DAY, document_on=TODAY - 100 * DAY))
 
 
 def test_a_tiny_old_balance_is_given_up_by_the_policy_itself() -> None:  # P11
@@ -868,9 +862,7 @@ def test_the_largest_small_balance_is_still_small() -> None:  # P11
 
 @pytest.mark.parametrize(("amount", "days"), [(5_01, 90), (5_00, 89)])
 def test_what_is_not_small_or_not_old_is_left_alone(amount: int, days: int) -> None:  # P11
-    books = Books()
-    for told in (opened(), invoice("I", amount, due_on=TODAY - days * DAY, document_on=TODAY - 100 * DAY)):
-        books.do(told)
+    books = books_after(opened(), invoice("I", amount, due_on=TODAY - days * DAY, document_on=TODAY - 100 * DAY))
     assert of(CommandUnneeded, swept(books, "I"))
 
 
@@ -892,9 +884,7 @@ def test_small_old_cash_is_written_back() -> None:  # P11
     ],
 )
 def test_the_run_is_on_the_first_of_the_month_on_which_the_balance_is_old_enough(due: dt.date, run: dt.date) -> None:  # P11
-    books = Books()
-    for told in (opened(), invoice("I", 1_00, due_on=due, document_on=due)):
-        books.do(told)
+    books = books_after(opened(), invoice("I", 1_00, due_on=due, document_on=due))
     (timer,) = sweeping.timers(State(), State(items={"I": books.item("I")}), Moment(START, "acme", 0, "c", "c"))
     assert timer.due == dt.datetime.combine(run, sweeping.RUN_AT)
     assert timer.key == f"{run:%Y-%m}"
